@@ -1,0 +1,1 @@
+"""One file, one command: its fields, its rule, its handler."""

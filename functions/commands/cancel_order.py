@@ -1,0 +1,41 @@
+"""POST /orders/{order_id}/cancel: the whole order is called off before anything is shipped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordering.command_side import CommandFunction
+from ordering.errors import Refusal
+from ordering.events import OrderCancelled
+from ordering.order import status_of
+from ordering.values import Text500, Value
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ordering.order import Order
+
+
+class CancelOrder(Value):
+    """Cancel the order, with the reason in the caller's words."""
+
+    reason: Text500
+
+
+ALREADY_CANCELLED = Refusal("order-already-cancelled", "The order is cancelled already.")
+
+
+def decide(order: Order, command: CancelOrder, _at: datetime) -> list[OrderCancelled] | Refusal:
+    """Cancel an order of which nothing is shipped, once."""
+    if order.cancelled:
+        return ALREADY_CANCELLED
+    return [
+        OrderCancelled(
+            customer_id=order.customer_id,
+            status=status_of(confirmed=order.confirmed, cancelled=True),
+            reason=command.reason,
+        )
+    ]
+
+
+handler = CommandFunction(CancelOrder, decide)

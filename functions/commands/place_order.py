@@ -1,0 +1,113 @@
+"""POST /orders: a customer, or an operator for them, places an order."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, model_validator
+
+from ordering.command_side import CommandFunction
+from ordering.errors import Forbidden
+from ordering.events import OrderPlaced
+from ordering.order import status_of
+from ordering.pricing import price_line, total_of
+from ordering.values import (
+    Address,
+    Currency,
+    CustomerId,
+    Fraction,
+    Instant,
+    Money,
+    Quantity,
+    Sku,
+    Text200,
+    Value,
+    fields_error,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ordering.http import Principal
+    from ordering.order import Order
+
+
+class Line(Value):
+    """What is ordered of one SKU."""
+
+    sku: Sku
+    name: Text200 | None = None
+    quantity: Quantity
+    unit_price: Money
+    discount: Fraction = Decimal(0)
+    tax_rate: Fraction = Decimal(0)
+
+
+class PlaceOrder(Value):
+    """Place an order with 1 to 500 lines, all in one currency."""
+
+    customer_id: CustomerId
+    currency: Currency
+    lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=500)]
+    shipping_address: Address
+    billing_address: Address | None = None
+    shipping_fee: Money | None = None
+    reference: Text200 | None = None
+    placed_at: Instant | None = None
+
+    @model_validator(mode="after")
+    def _has_one_currency(self) -> PlaceOrder:
+        prices = {
+            f"/lines/{number}/unit_price/currency": line.unit_price
+            for number, line in enumerate(self.lines)
+        }
+        if self.shipping_fee is not None:
+            prices["/shipping_fee/currency"] = self.shipping_fee
+        wrong = [field for field, price in prices.items() if price.currency != self.currency]
+        if wrong:
+            raise fields_error(wrong, f"must be the order's currency, {self.currency}")
+        return self
+
+
+def permit(command: PlaceOrder, principal: Principal) -> Forbidden | None:
+    """Let customers order for themselves, now, and operators for anybody, at any time (imports)."""
+    if not principal.may_see(command.customer_id):
+        return Forbidden("not-your-customer-id", "customer_id must be your own.")
+    if command.placed_at is not None and not principal.is_operator:
+        return Forbidden("placed-at-not-allowed", "Only operators may send placed_at.")
+    return None
+
+
+def decide(_: Order | None, command: PlaceOrder, at: datetime) -> list[OrderPlaced]:
+    """Place it, always: lines get their numbers and amounts."""
+    lines = tuple(
+        price_line(
+            line_id=number,
+            sku=line.sku,
+            name=line.name,
+            quantity=line.quantity,
+            unit_price=line.unit_price.amount,
+            discount=line.discount,
+            tax_rate=line.tax_rate,
+            currency=command.currency,
+        )
+        for number, line in enumerate(command.lines, start=1)
+    )
+    shipping_fee = command.shipping_fee.amount if command.shipping_fee else Decimal(0)
+    return [
+        OrderPlaced(
+            customer_id=command.customer_id,
+            status=status_of(confirmed=False, cancelled=False),
+            currency=command.currency,
+            lines=lines,
+            totals=total_of(lines, shipping_fee, command.currency),
+            shipping_address=command.shipping_address,
+            billing_address=command.billing_address,
+            reference=command.reference,
+            placed_at=command.placed_at or at,
+        )
+    ]
+
+
+handler = CommandFunction(PlaceOrder, decide, opens_an_order=True, permit=permit)

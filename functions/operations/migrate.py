@@ -1,0 +1,75 @@
+"""Invoked at each deployment: brings both databases to the newest schema, each file once."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from ordering.observability import logger
+from ordering.postgres import Database
+from ordering.settings import Migrations, function_stem, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# Two deployments at once must not run one file twice; the number is arbitrary, but fixed.
+_LOCK: Final = "select pg_advisory_xact_lock(7230514)"
+_HISTORY: Final = """
+create table if not exists schema_migrations (
+  name text primary key,
+  digest text not null,
+  applied_at timestamptz not null default now()
+)
+"""
+_APPLIED: Final = "select name, digest from schema_migrations"
+_RECORD: Final = "insert into schema_migrations (name, digest) values (%(name)s, %(digest)s)"
+
+
+class ChangedMigrationError(RuntimeError):
+    """A file that was applied before has other content now: write a new one instead."""
+
+
+def migrate(database: Database, directory: Path) -> list[str]:
+    """Apply the numbered SQL files of ``directory`` that are new, all or none; give their names.
+
+    Raises:
+        ChangedMigrationError: an applied file differs from what was applied.
+        psycopg2.Error: a file's SQL is wrong; nothing of any file is kept.
+    """
+    applied: list[str] = []
+    connection = database.connection
+    connection.autocommit = False
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(_LOCK)
+            cursor.execute(_HISTORY)
+            cursor.execute(_APPLIED)
+            known: dict[str, str] = dict(cursor.fetchall())
+            for file in sorted(directory.glob("[0-9]*.sql")):
+                statements = file.read_text(encoding="utf-8")
+                digest = hashlib.sha256(statements.encode()).hexdigest()
+                if file.name in known:
+                    if known[file.name] != digest:
+                        raise ChangedMigrationError(f"{file.name} was changed after it was applied")
+                    continue
+                cursor.execute(statements)
+                cursor.execute(_RECORD, {"name": file.name, "digest": digest})
+                applied.append(file.name)
+    finally:
+        database.close()
+    return applied
+
+
+def handler(_event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
+    """Migrate both databases; the answer names the files applied now."""
+    settings = read_settings(Migrations)
+    directory = Path(settings.migrations_directory)
+    answer: dict[str, list[str]] = {}
+    for side, conninfo in (("write", settings.write_database), ("read", settings.read_database)):
+        if not (directory / side).is_dir():
+            raise FileNotFoundError(f"no migrations in {directory / side}")
+        database = Database(conninfo, settings.database_authentication, function_stem())
+        answer[side] = migrate(database, directory / side)
+    logger.info("migrated", extra={"applied": answer})
+    return answer

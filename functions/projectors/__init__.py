@@ -1,0 +1,1 @@
+"""One file, one read model: how each event changes it, its handler."""

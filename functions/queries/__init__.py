@@ -1,0 +1,1 @@
+"""One file, one question: its parameters, its SQL, its handler."""

@@ -1,0 +1,51 @@
+"""GET /orders/{order_id}: everything about one order; its ETag is the order's version."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ordering.errors import ORDER_NOT_FOUND, NotFound
+from ordering.ids import order_id_of
+from ordering.read_side.query import Answer, QueryFunction
+from ordering.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ordering.http import Principal
+    from ordering.postgres import Row
+
+SQL: Final = """
+select document::text, version from order_details
+where order_id = %(order_id)s::uuid and (%(caller)s is null or customer_id = %(caller)s)
+"""
+
+
+class GetOrder(Value):
+    """Which order."""
+
+    order_id: str
+
+
+def parameters(question: GetOrder, principal: Principal) -> Mapping[str, object] | NotFound:
+    """Confine customers to their own orders."""
+    order_id = order_id_of(question.order_id)
+    if order_id is None:
+        return ORDER_NOT_FOUND
+    return {
+        "order_id": order_id,
+        "caller": None if principal.is_operator else principal.customer_id or "",
+    }
+
+
+def answer(_: GetOrder, rows: Sequence[Row]) -> Answer | NotFound:
+    """Send the stored document as it is."""
+    if not rows:
+        return ORDER_NOT_FOUND
+    document, version = rows[0]
+    return Answer(document, version)
+
+
+handler = QueryFunction(
+    GetOrder, read_models=["order_details"], sql=SQL, parameters=parameters, answer=answer
+)

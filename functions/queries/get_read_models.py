@@ -1,0 +1,63 @@
+"""GET /read-models: how fresh each read model is, for operators."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from ordering.read_side.freshness import rfc3339
+from ordering.read_side.query import READ_MODELS, Answer, QueryFunction
+from ordering.values import Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ordering.http import Principal
+    from ordering.postgres import Row
+
+SQL: Final = """
+select name, case when count(w.partition) = max(w.partitions) then min(w.as_of) end,
+  extract(epoch from statement_timestamp() -
+    case when count(w.partition) = max(w.partitions) then min(w.as_of) end)
+from unnest(%(names)s) as name left join watermarks as w on w.projection = name
+group by name order by name
+"""
+
+
+class GetReadModels(Value):
+    """All of them."""
+
+
+def parameters(_: GetReadModels, _principal: Principal) -> Mapping[str, object]:
+    """Name every read model, so that one that never got anything is listed too."""
+    return {"names": list(READ_MODELS)}
+
+
+def answer(_: GetReadModels, rows: Sequence[Row]) -> Answer:
+    """List them by name; ``as_of`` and ``age_seconds`` are null until every partition is known."""
+    return Answer(
+        json.dumps(
+            {
+                "items": [
+                    {
+                        "name": name,
+                        "as_of": None if as_of is None else rfc3339(as_of),
+                        "age_seconds": None if age is None else round(float(age), 3),
+                        "events_behind": None,
+                    }
+                    for name, as_of, age in rows
+                ],
+                "next_cursor": None,
+            }
+        )
+    )
+
+
+handler = QueryFunction(
+    GetReadModels,
+    name="read_models",
+    read_models=READ_MODELS,
+    sql=SQL,
+    parameters=parameters,
+    answer=answer,
+)

@@ -1,0 +1,1 @@
+"""Stacks, migrations and the local runner."""

@@ -1,0 +1,1 @@
+"""The Order domain and the loops that every function shares."""

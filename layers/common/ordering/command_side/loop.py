@@ -1,0 +1,292 @@
+"""The write loop, once for all commands: read the request, load, decide, append, answer.
+
+A command costs two round trips to the database, one that opens an order costs one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from pydantic import ValidationError
+
+from ordering import consistency
+from ordering.errors import ORDER_NOT_FOUND, Forbidden, NotFound, Refusal
+from ordering.http import (
+    Principal,
+    Problem,
+    Request,
+    Response,
+    invalid_request,
+    json_response,
+    problem_response,
+    unavailable,
+)
+from ordering.ids import order_id_of, uuid7
+from ordering.observability import MetricUnit, logger, metrics
+from ordering.order import Order, evolve
+from ordering.postgres import Database, DatabaseUnavailableError
+from ordering.settings import WriteSide, function_stem, read_settings
+from ordering.values import Value
+
+from . import store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ordering.events import OrderEvent
+
+CommandT = TypeVar("CommandT", bound=Value)
+
+_ATTEMPTS: Final = 6
+"""One, and up to five more after a lost race."""
+_IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+_ETAG: Final = re.compile(r'"([0-9]{1,9})"', re.ASCII)
+
+
+def _everyone(_command: Value, _principal: Principal) -> None:
+    """Let every caller who has the route's scope send the command."""
+
+
+@dataclass(frozen=True)
+class _Asked(Generic[CommandT]):
+    """One command as it was asked, ready to be decided."""
+
+    command: CommandT
+    order_id: str | None
+    idempotency_key: str | None
+    expected_version: int | None
+    request_hash: bytes
+    request: Request
+
+
+class CommandFunction(Generic[CommandT]):
+    """The Lambda handler of one command."""
+
+    def __init__(
+        self,
+        command: type[CommandT],
+        decide: Callable[[Any, CommandT, datetime], Sequence[OrderEvent] | Refusal],
+        *,
+        opens_an_order: bool = False,
+        permit: Callable[[CommandT, Principal], Forbidden | None] = _everyone,
+        database: Database | None = None,
+    ) -> None:
+        self._command = command
+        self._decide = decide
+        self._opens_an_order = opens_an_order
+        self._permit = permit
+        self._given_database = database
+
+    @property
+    def _database(self) -> Database:
+        if self._given_database is None:
+            settings = read_settings(WriteSide)
+            self._given_database = Database(
+                settings.write_database, settings.database_authentication, function_stem()
+            )
+        return self._given_database
+
+    def __call__(self, event: Mapping[str, Any], context: object) -> Response:
+        """Handle one request; every outcome is an HTTP answer."""
+        del context
+        request = Request.of(event)
+        logger.append_keys(correlation_id=request.correlation_id, traceparent=request.traceparent)
+        outcome = "CommandAccepted"
+        try:
+            response = self._answer(self._read(request))
+        except Problem as problem:
+            outcome = "CommandFailed" if problem.status >= 500 else "CommandRefused"  # noqa: PLR2004 - HTTP's own classes
+            level = logger.error if problem.status >= 500 else logger.info  # noqa: PLR2004 - as above
+            level("refused", extra={"code": problem.code, "detail": problem.detail})
+            response = problem_response(problem, request.correlation_id)
+        except Exception:  # noqa: BLE001 - the loop's own bug is a 500 with an id, logged in full
+            outcome = "CommandFailed"
+            logger.exception("failed")
+            response = problem_response(
+                Problem(500, "internal-error", "This is our fault; it is logged by its id."),
+                request.correlation_id,
+            )
+        metrics.add_metric(outcome, MetricUnit.Count, 1)
+        metrics.flush_metrics()
+        return response
+
+    def _read(self, request: Request) -> _Asked[CommandT]:
+        order_id = None
+        if not self._opens_an_order:
+            order_id = order_id_of(request.path_parameters["order_id"])
+            if order_id is None:
+                raise _problem_of(ORDER_NOT_FOUND)
+        idempotency_key = request.headers.get("idempotency-key")
+        if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
+            raise Problem(
+                400, "bad-idempotency-key", "Idempotency-Key has 1 to 255 visible ASCII characters."
+            )
+        expected_version = None
+        if (if_match := request.headers.get("if-match")) is not None and if_match != "*":
+            match = _ETAG.fullmatch(if_match)
+            if match is None:
+                raise Problem(
+                    400, "bad-if-match", 'If-Match is the ETag of the order, such as "3" in quotes.'
+                )
+            expected_version = int(match[1])
+        try:
+            command = self._command.model_validate_json(request.body())
+        except ValidationError as error:
+            raise invalid_request(error) from error
+        forbidden = self._permit(command, request.principal)
+        if forbidden is not None:
+            raise _problem_of(forbidden)
+        return _Asked(
+            command=command,
+            order_id=order_id,
+            idempotency_key=idempotency_key,
+            expected_version=expected_version,
+            request_hash=hashlib.sha256(
+                f"{self._command.__name__} {order_id} {command.model_dump_json()}".encode()
+            ).digest(),
+            request=request,
+        )
+
+    def _answer(self, asked: _Asked[CommandT]) -> Response:
+        try:
+            for _ in range(_ATTEMPTS):
+                response = self._attempt(asked)
+                if response is not None:
+                    return response
+        except DatabaseUnavailableError as error:
+            logger.warning("the database is not available", extra={"reason": str(error)})
+            raise unavailable("The orders cannot be reached now; nothing is half done.") from error
+        raise Problem(
+            409,
+            "conflict",
+            f"The order changed {_ATTEMPTS} times while this was tried. Read it and try again.",
+        )
+
+    def _attempt(self, asked: _Asked[CommandT]) -> Response | None:
+        """Load, decide and append once; None: the race was lost and nothing was written."""
+        if asked.order_id is None:
+            order_id, order, version = str(uuid7()), None, 0
+        else:
+            order_id = asked.order_id
+            loaded = self._load(asked)
+            if loaded.remembered is not None:
+                return _replay(asked, loaded.remembered)
+            order, version = _visible(loaded, asked), loaded.version
+        events = self._decide(order, asked.command, datetime.now(UTC))
+        if isinstance(events, Refusal):
+            raise _problem_of(events)
+        after = _fold(order, events)
+        answer = {
+            "order_id": order_id,
+            "version": version + len(events),
+            "status": after.status,
+            "events": [type(event).__name__ for event in events],
+        }
+        try:
+            written = store.append(
+                self._database,
+                order_id=order_id,
+                read_version=version,
+                order=after,
+                events=events,
+                metadata=_metadata(asked),
+                principal=asked.request.principal.subject,
+                idempotency_key=asked.idempotency_key,
+                request_hash=asked.request_hash,
+                answer=json.dumps(answer),
+            )
+        except store.KeyReusedError:
+            # Its first use has finished while this one ran: that one's answer is the answer.
+            remembered = self._load(asked).remembered
+            return None if remembered is None else _replay(asked, remembered)
+        if not written:
+            return None
+        logger.info("accepted", extra=answer)
+        return _accepted(asked, answer)
+
+    def _load(self, asked: _Asked[CommandT]) -> store.Loaded:
+        return store.load(
+            self._database,
+            asked.order_id,
+            asked.request.principal.subject,
+            asked.idempotency_key,
+        )
+
+
+def _visible(loaded: store.Loaded, asked: _Asked[CommandT]) -> Order:
+    """Give the order if it exists for the caller, in the version that the caller expects."""
+    order = loaded.order
+    if order is None or not asked.request.principal.may_see(order.customer_id):
+        raise _problem_of(ORDER_NOT_FOUND)
+    if asked.expected_version is not None and asked.expected_version != loaded.version:
+        raise Problem(
+            412,
+            "version-mismatch",
+            f"The order has version {loaded.version} now. Read it again and decide anew.",
+            headers={"etag": f'"{loaded.version}"'},
+            current_version=loaded.version,
+        )
+    return order
+
+
+def _fold(order: Order | None, events: Sequence[OrderEvent]) -> Order:
+    for event in events:
+        order = evolve(order, event)
+    if order is None:
+        raise ValueError("a command that opens an order must give at least one event")
+    return order
+
+
+def _metadata(asked: _Asked[CommandT]) -> dict[str, str | None]:
+    request = asked.request
+    return {
+        "actor": request.principal.subject,
+        "correlation_id": request.correlation_id,
+        "causation_id": asked.idempotency_key or request.correlation_id,
+        "traceparent": request.traceparent,
+    }
+
+
+def _replay(asked: _Asked[CommandT], remembered: store.Remembered) -> Response:
+    if remembered.request_hash != asked.request_hash:
+        raise Problem(
+            422,
+            "idempotency-key-reused",
+            "This Idempotency-Key was used for another request. Use a new key for a new request.",
+        )
+    return _accepted(asked, json.loads(remembered.answer), {"idempotency-replayed": "true"})
+
+
+def _accepted(
+    asked: _Asked[CommandT], answer: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
+    order_id, version = answer["order_id"], answer["version"]
+    opened = asked.order_id is None
+    return json_response(
+        201 if opened else 200,
+        json.dumps(answer),
+        {
+            "etag": f'"{version}"',
+            "consistency-token": consistency.token(order_id, version),
+            "x-correlation-id": asked.request.correlation_id,
+            **({"location": f"/orders/{order_id}"} if opened else {}),
+            **(headers or {}),
+        },
+    )
+
+
+def _problem_of(refusal: Refusal) -> Problem:
+    """Map a refusal to HTTP: the one table for it."""
+    match refusal:
+        case NotFound():
+            status = 404
+        case Forbidden():
+            status = 403
+        case _:
+            status = 409
+    return Problem(status, refusal.code, refusal.detail)

@@ -1,0 +1,160 @@
+"""The write database: one statement loads, one statement writes everything or nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from psycopg2 import errors as postgres_errors
+
+from ordering.order import Order
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ordering.events import OrderEvent
+    from ordering.postgres import Database
+
+LOAD: Final = """
+select o.version, o.state::text, r.request_hash, r.answer::text
+from (values (%(order_id)s::uuid)) as asked (order_id)
+left join orders as o using (order_id)
+left join command_results as r
+  on r.principal = %(principal)s and r.idempotency_key = %(idempotency_key)s
+"""
+
+_INSERT_ORDER: Final = """
+  insert into orders (order_id, version, customer_id, status, state)
+  values (%(order_id)s, %(version)s, %(customer_id)s, %(status)s, %(state)s)
+  on conflict (order_id) do nothing
+  returning order_id, version
+"""
+
+_UPDATE_ORDER: Final = """
+  update orders set version = %(version)s, status = %(status)s, state = %(state)s,
+    updated_at = now()
+  where order_id = %(order_id)s and version = %(read_version)s
+  returning order_id, version
+"""
+
+# The relay says in its shard's row when it waits to be woken. Only then is it notified: NOTIFY
+# takes a lock that would put the commits of all busy writers in a row.
+_APPEND: Final = """
+with changed as ({change}), logged as (
+  insert into order_events (order_id, version, type, schema_version, data, metadata)
+  select c.order_id, e.version, e.type, e.schema_version, e.data, %(metadata)s
+  from changed as c,
+    jsonb_to_recordset(%(events)s) as e (version int, type text, schema_version int, data jsonb)
+  returning order_id, version
+), queued as (
+  insert into outbox (shard, order_id, version)
+  select shard_of(order_id), order_id, version from logged order by version
+), remembered as (
+  insert into command_results (principal, idempotency_key, request_hash, answer)
+  select %(principal)s, %(idempotency_key)s, %(request_hash)s, %(answer)s
+  from changed where %(idempotency_key)s is not null
+)
+select c.version, (
+  select count(pg_notify('outbox_' || s.shard, ''))
+  from relay_shards as s where s.waiting and s.shard = shard_of(c.order_id)
+)
+from changed as c
+"""
+APPEND_NEW: Final = _APPEND.format(change=_INSERT_ORDER)
+APPEND: Final = _APPEND.format(change=_UPDATE_ORDER)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """The first answer to an idempotency key, and the hash of what was asked then."""
+
+    request_hash: bytes
+    answer: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An order as it was read, and what is remembered of the caller's idempotency key."""
+
+    order: Order | None
+    version: int
+    remembered: Remembered | None
+
+
+class KeyReusedError(Exception):
+    """The idempotency key was written by another request meanwhile; nothing was written now."""
+
+
+def load(
+    database: Database, order_id: str | None, principal: str, idempotency_key: str | None
+) -> Loaded:
+    """Read the order's state and the remembered answer in one round trip."""
+    version, state, request_hash, answer = database.rows(
+        LOAD,
+        {"order_id": order_id, "principal": principal, "idempotency_key": idempotency_key},
+    )[0]
+    return Loaded(
+        order=None if state is None else Order.model_validate_json(state),
+        version=version or 0,
+        remembered=None if answer is None else Remembered(bytes(request_hash), answer),
+    )
+
+
+def append(
+    database: Database,
+    *,
+    order_id: str,
+    read_version: int,
+    order: Order,
+    events: Sequence[OrderEvent],
+    metadata: Mapping[str, str | None],
+    principal: str,
+    idempotency_key: str | None,
+    request_hash: bytes,
+    answer: str,
+) -> bool:
+    """Write state, events, outbox rows and the remembered answer in one statement.
+
+    ``read_version`` is 0 for a new order. False: somebody else changed the order since it was read,
+    and nothing was written.
+
+    Raises:
+        KeyReusedError: the idempotency key is remembered already; nothing was written.
+        DatabaseUnavailableError: no answer; written whole or not at all.
+    """
+    recorded = [
+        {
+            "version": read_version + number,
+            "type": type(event).__name__,
+            "schema_version": event.schema_version,
+            "data": event.model_dump(mode="json", exclude_none=True),
+        }
+        for number, event in enumerate(events, start=1)
+    ]
+    try:
+        rows = database.rows(
+            APPEND if read_version else APPEND_NEW,
+            {
+                "order_id": order_id,
+                "read_version": read_version,
+                "version": read_version + len(recorded),
+                "customer_id": order.customer_id,
+                "status": order.status,
+                "state": order.model_dump_json(exclude_defaults=True),
+                "events": json.dumps(recorded, ensure_ascii=False),
+                "metadata": json.dumps(metadata, ensure_ascii=False),
+                "principal": principal,
+                "idempotency_key": idempotency_key,
+                "request_hash": request_hash,
+                "answer": answer,
+            },
+        )
+    except postgres_errors.UniqueViolation as error:
+        if error.diag.table_name == "command_results":
+            raise KeyReusedError from error
+        # Two writers of one version: the second finds the log's key taken.
+        if error.diag.table_name == "order_events":
+            return False
+        raise
+    return bool(rows)

@@ -1,0 +1,202 @@
+"""HTTP as API Gateway hands it to a function (payload format 2.0), and RFC 9457 problems."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from .observability import new_traceparent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pydantic import ValidationError
+
+MAX_BODY_BYTES: Final = 256 * 1024
+OPERATOR_SCOPE: Final = "orders:operate"
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
+_CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
+_TITLES: Final = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    409: "Conflict",
+    412: "Precondition Failed",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    422: "Unprocessable Content",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+
+Response = dict[str, Any]
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457's own word for it
+    """An answer that says what went wrong: status, stable code, and what to do about it."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        **members: object,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.errors = errors
+        self.headers = headers or {}
+        self.members = members
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who calls. ``customer_id`` is set for customers, who see and change their own orders only."""
+
+    subject: str
+    customer_id: str | None
+    is_operator: bool
+
+    def may_see(self, customer_id: str) -> bool:
+        """Tell whether the orders of this customer exist for the caller."""
+        return self.is_operator or self.customer_id == customer_id
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, with header names in lower case."""
+
+    path_parameters: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    principal: Principal
+    correlation_id: str
+    traceparent: str
+    _event: Mapping[str, Any] = field(repr=False)
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> Request:
+        """Read what every request has; the body is read by ``body``."""
+        headers: Mapping[str, str] = event.get("headers") or {}
+        context = event["requestContext"]
+        claims = context.get("authorizer", {}).get("jwt", {}).get("claims", {})
+        correlation_id = headers.get("x-correlation-id", "")
+        traceparent = headers.get("traceparent", "")
+        return cls(
+            path_parameters=event.get("pathParameters") or {},
+            query=event.get("queryStringParameters") or {},
+            headers=headers,
+            principal=Principal(
+                subject=claims.get("sub", ""),
+                customer_id=claims.get("customer_id"),
+                is_operator=OPERATOR_SCOPE in claims.get("scope", "").split(),
+            ),
+            correlation_id=correlation_id
+            if _CORRELATION_ID.fullmatch(correlation_id)
+            else context["requestId"],
+            traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else new_traceparent(),
+            _event=event,
+        )
+
+    def body(self) -> bytes:
+        """Give the JSON body; ``{}`` when there is none.
+
+        Raises:
+            Problem: 413 too large, 415 not JSON by its content type, 400 not base64.
+        """
+        body = self._event.get("body") or ""
+        if self._event.get("isBase64Encoded"):
+            try:
+                content = base64.b64decode(body, validate=True)
+            except binascii.Error:
+                raise Problem(400, "malformed-request", "The body is not readable.") from None
+        else:
+            content = body.encode()
+        if len(content) > MAX_BODY_BYTES:
+            raise Problem(
+                413,
+                "request-too-large",
+                f"The body has {len(content)} bytes; {MAX_BODY_BYTES} are allowed.",
+            )
+        if not content.strip():
+            return b"{}"
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise Problem(
+                415,
+                "unsupported-media-type",
+                f"Send the body as application/json, not {media_type or 'without Content-Type'!r}.",
+            )
+        return content
+
+
+def invalid_request(error: ValidationError) -> Problem:
+    """Turn pydantic's findings into a problem that lists every invalid field."""
+    findings = error.errors(include_url=False, include_input=False)
+    if findings[0]["type"] == "json_invalid":
+        return Problem(
+            400, "malformed-request", f"The body is not valid JSON: {findings[0]['msg']}."
+        )
+    errors = []
+    for finding in findings:
+        detail = finding["msg"].removeprefix("Value error, ")
+        if finding["type"] == "extra_forbidden":
+            detail = "is not a field of this request; remove it"
+        elif finding["type"] == "missing":
+            detail = "is required"
+        pointer = "".join(
+            "/" + str(part).replace("~", "~0").replace("/", "~1") for part in finding["loc"]
+        )
+        # One finding may be about several fields below its place: see values.fields_error.
+        below = finding.get("ctx", {}).get("pointers", [""])
+        errors += [{"pointer": pointer + field, "detail": detail} for field in below]
+    count = f"{len(errors)} fields are" if len(errors) > 1 else "One field is"
+    return Problem(422, "invalid-request", f"{count} not valid; see errors.", errors=errors)
+
+
+def json_response(status: int, body: str, headers: Mapping[str, str]) -> Response:
+    """Answer with JSON that is already written."""
+    return {
+        "statusCode": status,
+        "headers": {"content-type": "application/json", **headers},
+        "body": body,
+    }
+
+
+def problem_response(problem: Problem, correlation_id: str) -> Response:
+    """Answer with an RFC 9457 problem."""
+    body: dict[str, object] = {
+        "type": f"urn:ordering:problem:{problem.code}",
+        "title": _TITLES[problem.status],
+        "status": problem.status,
+        "detail": problem.detail,
+        "code": problem.code,
+        "correlation_id": correlation_id,
+        **problem.members,
+    }
+    if problem.errors:
+        body["errors"] = list(problem.errors)
+    return {
+        "statusCode": problem.status,
+        "headers": {
+            "content-type": "application/problem+json",
+            "cache-control": "no-store",
+            **problem.headers,
+        },
+        "body": json.dumps(body, ensure_ascii=False),
+    }
+
+
+def unavailable(detail: str) -> Problem:
+    """503: nothing is half done, and trying again soon is right."""
+    return Problem(503, "service-unavailable", detail, headers={"retry-after": "1"})

@@ -1,0 +1,21 @@
+"""Structured logs and EMF metrics, alike in every function (Powertools)."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from .settings import function_stem
+
+__all__ = ["MetricUnit", "logger", "metrics", "new_traceparent"]
+
+logger: Final = Logger(service=function_stem())
+metrics: Final = Metrics(namespace="Ordering", service=function_stem())
+
+
+def new_traceparent() -> str:
+    """Start a trace (W3C Trace Context, version 00, sampled)."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

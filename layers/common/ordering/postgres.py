@@ -1,0 +1,151 @@
+"""One PostgreSQL connection per Lambda environment, kept over invocations.
+
+Every statement is its own transaction (autocommit) and one round trip: psycopg2 puts the
+parameters into the statement. Nothing sets session state, which would pin an RDS Proxy connection.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from psycopg2 import errorcodes
+from psycopg2.extensions import parse_dsn
+
+from .iam_token import database_token
+from .settings import IAM, AwsCredentials, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_CONNECT_SECONDS = 3
+_UNACKNOWLEDGED_MS = 10_000
+
+Row = tuple[Any, ...]
+
+
+class DatabaseUnavailableError(Exception):
+    """The database did not answer. What was asked may or may not have happened; never half."""
+
+
+class Database:
+    """A lazily opened connection that is opened anew when the server went away."""
+
+    def __init__(
+        self, conninfo: str, authentication: str, application: str, *, on_connect: str = ""
+    ) -> None:
+        """``on_connect`` is what each new connection starts with (the relay's LISTEN)."""
+        self._conninfo = conninfo
+        self._authentication = authentication
+        self._application = application
+        self._on_connect = on_connect
+        self._connection: psycopg2.extensions.connection | None = None
+
+    @property
+    def connection(self) -> psycopg2.extensions.connection:
+        """An open connection in autocommit mode.
+
+        Raises:
+            DatabaseUnavailableError: none could be opened.
+        """
+        connection = self._connection
+        if connection is not None and self._is_alive(connection):
+            return connection
+        self.close()
+        try:
+            options: dict[str, Any] = {
+                "connect_timeout": _CONNECT_SECONDS,
+                "application_name": self._application,
+                "tcp_user_timeout": _UNACKNOWLEDGED_MS,
+                **self._password(),
+            }
+            connection: psycopg2.extensions.connection = psycopg2.connect(self._conninfo, **options)
+        except psycopg2.OperationalError as error:
+            raise DatabaseUnavailableError(str(error)) from error
+        connection.autocommit = True
+        if self._on_connect:
+            with connection.cursor() as cursor:
+                cursor.execute(self._on_connect)
+        self._connection = connection
+        return connection
+
+    def wait_for_notification(self, channel: str, seconds: float) -> bool:
+        """Sleep until a NOTIFY of ``channel`` arrives; False: none did within ``seconds``.
+
+        Raises:
+            DatabaseUnavailableError: the connection is gone, and with it what it listened to.
+        """
+        until = time.monotonic() + seconds
+        connection = self.connection
+        while True:
+            try:
+                connection.poll()
+            except psycopg2.Error as error:
+                self.close()
+                raise DatabaseUnavailableError(str(error)) from error
+            arrived = {notify.channel for notify in connection.notifies}
+            connection.notifies.clear()
+            if channel in arrived:
+                return True
+            left = until - time.monotonic()
+            if left <= 0:
+                return False
+            select.select([connection], [], [], left)
+
+    def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run one statement in one round trip and give its rows.
+
+        Raises:
+            DatabaseUnavailableError: the server is down, starting, stopping, read-only after a
+                failover, out of connections, or gave up on a lock or a timeout.
+        """
+        connection = self.connection
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(statement, parameters)
+                return cursor.fetchall() if cursor.description is not None else []
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            if connection.closed:
+                self.close()
+            raise DatabaseUnavailableError(str(error)) from error
+        except psycopg2.Error as error:
+            # After a failover the old endpoint may still take connections, but no writes.
+            if error.pgcode == errorcodes.READ_ONLY_SQL_TRANSACTION:
+                self.close()
+                raise DatabaseUnavailableError(str(error)) from error
+            raise
+
+    def close(self) -> None:
+        """Close the connection; the next statement opens another."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @staticmethod
+    def _is_alive(connection: psycopg2.extensions.connection) -> bool:
+        if connection.closed:
+            return False
+        # A server that went away has closed the socket, which makes it readable: seen here in two
+        # microseconds, instead of by a statement whose outcome would then be unknown.
+        if select.select([connection], [], [], 0)[0]:
+            try:
+                connection.poll()
+            except psycopg2.Error:
+                return False
+        return True
+
+    def _password(self) -> dict[str, str]:
+        if self._authentication != IAM:
+            return {}
+        parts = parse_dsn(self._conninfo)
+        token = database_token(
+            host=parts["host"],
+            port=int(parts.get("port", "5432")),
+            user=parts["user"],
+            credentials=read_settings(AwsCredentials),
+            now=datetime.now(UTC),
+        )
+        return {"password": token, "sslmode": "require"}

@@ -1,0 +1,1 @@
+"""The projection loop and the query loop, each written once."""

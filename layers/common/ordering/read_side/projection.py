@@ -1,0 +1,245 @@
+"""The projection loop: a batch of records is folded in memory and written in one statement.
+
+A batch costs two round trips, however many events it has: read the rows of its orders, write them
+back together with the versions applied and the watermarks. A partition stops at its first failure,
+whose offset is reported; the other partitions go on.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from ordering.delivery.envelope import BadRecordError, PublishedEvent, Watermark, read
+from ordering.observability import MetricUnit, logger, metrics
+from ordering.postgres import Database
+from ordering.settings import ReadSide, function_stem, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+Document = dict[str, Any]
+
+# Each part is one statement's CTE, so that rows and watermarks are written together or not at all.
+_SAVE: Final = """
+with saved as ({save}), seen as (
+  insert into watermarks (projection, partition, partitions, as_of)
+  select %(projection)s, w.partition, w.partitions, w.as_of
+  from json_to_recordset(%(watermarks)s::json)
+    as w (partition int, partitions int, as_of timestamptz)
+  on conflict (projection, partition) do update
+  set as_of = greatest(watermarks.as_of, excluded.as_of), partitions = excluded.partitions
+)
+select 1
+"""
+
+
+class GapError(Exception):
+    """An event came before the one it follows: the source has to bring the earlier one first."""
+
+
+@dataclass
+class _Partition:
+    """One partition's part of the batch."""
+
+    name: str
+    records: list[Mapping[str, Any]]
+    watermark: Watermark | None = None
+    failed_offset: int | None = None
+
+
+@dataclass
+class _Row:
+    """One order's document in the read model, and the version it has applied."""
+
+    version: int = 0
+    document: Document | None = None
+
+
+@dataclass
+class _Batch:
+    """What the records of one invocation become."""
+
+    rows: dict[str, _Row] = field(default_factory=dict)
+    changed: dict[str, _Row] = field(default_factory=dict)
+    applied: list[PublishedEvent] = field(default_factory=list)
+
+
+class ProjectorFunction:
+    """The Lambda handler of one read model.
+
+    ``load`` selects (order_id text, version, document) of the orders ``%(order_ids)s``; ``save``
+    upserts the rows ``%(rows)s``, a JSON array of {order_id, version, document}, where the version
+    grows; ``fold`` gives an order's document after one event.
+    """
+
+    def __init__(
+        self,
+        projection: str,
+        *,
+        load: str,
+        save: str,
+        fold: Callable[[Document | None, PublishedEvent], Document],
+        database: Database | None = None,
+    ) -> None:
+        self._projection = projection
+        self._load = load
+        self._save = _SAVE.format(save=save)
+        self._fold = fold
+        self._given_database = database
+
+    @property
+    def _database(self) -> Database:
+        if self._given_database is None:
+            settings = read_settings(ReadSide)
+            self._given_database = Database(
+                settings.read_database, settings.database_authentication, function_stem()
+            )
+        return self._given_database
+
+    def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
+        """Apply one batch; the answer names the offset at which each partition stopped.
+
+        Raises:
+            DatabaseUnavailableError: nothing of the batch was applied; it comes again.
+        """
+        del context
+        partitions = [_Partition(name, records) for name, records in event["records"].items()]
+        read_ones = {p.name: list(_read_until_failure(p)) for p in partitions}
+        order_ids = {
+            record.order_id
+            for records in read_ones.values()
+            for _, record in records
+            if isinstance(record, PublishedEvent)
+        }
+        batch = _Batch(rows=self._rows(order_ids))
+        for partition in partitions:
+            self._apply(batch, partition, read_ones[partition.name])
+        self._write(batch, partitions)
+        _report(batch)
+        return {
+            "batchItemFailures": [
+                {"itemIdentifier": {"partition": p.name, "offset": p.failed_offset}}
+                for p in partitions
+                if p.failed_offset is not None
+            ]
+        }
+
+    def _rows(self, order_ids: Iterable[str]) -> dict[str, _Row]:
+        wanted = list(order_ids)
+        if not wanted:
+            return {}
+        found = self._database.rows(self._load, {"order_ids": wanted})
+        return {order_id: _Row(version, document) for order_id, version, document in found}
+
+    def _apply(
+        self,
+        batch: _Batch,
+        partition: _Partition,
+        records: Iterable[tuple[int, PublishedEvent | Watermark]],
+    ) -> None:
+        for offset, record in records:
+            if isinstance(record, Watermark):
+                partition.watermark = record
+                continue
+            row = batch.rows.setdefault(record.order_id, _Row())
+            if record.version <= row.version:
+                continue  # delivered before
+            try:
+                _require_next(row.version, record.version)
+                row.document = self._fold(row.document, record)
+            except Exception as error:  # noqa: BLE001 - whatever a fold does harms its partition only
+                _stop(partition, offset, error, record)
+                return
+            row.version = record.version
+            batch.changed[record.order_id] = row
+            batch.applied.append(record)
+
+    def _write(self, batch: _Batch, partitions: Iterable[_Partition]) -> None:
+        watermarks = [
+            {
+                "partition": int(p.name.rpartition("-")[2]),
+                "partitions": p.watermark.partitions,
+                "as_of": p.watermark.as_of.isoformat(),
+            }
+            for p in partitions
+            if p.watermark is not None
+        ]
+        if not batch.changed and not watermarks:
+            return
+        rows = [
+            {"order_id": order_id, "version": row.version, "document": row.document}
+            for order_id, row in batch.changed.items()
+        ]
+        self._database.rows(
+            self._save,
+            {
+                "projection": self._projection,
+                "rows": json.dumps(rows, ensure_ascii=False),
+                "watermarks": json.dumps(watermarks),
+            },
+        )
+
+
+def _read_until_failure(partition: _Partition) -> Iterable[tuple[int, PublishedEvent | Watermark]]:
+    """Decode the partition's records, in order, up to the first that cannot be read."""
+    for record in partition.records:
+        try:
+            yield record["offset"], read(base64.b64decode(record.get("value") or "", validate=True))
+        except (BadRecordError, binascii.Error) as error:
+            _stop(partition, record["offset"], error)
+            return
+
+
+def _require_next(applied: int, version: int) -> None:
+    if version != applied + 1:
+        raise GapError(f"version {version} came after {applied}")
+
+
+def _stop(
+    partition: _Partition,
+    offset: int,
+    error: Exception,
+    event: PublishedEvent | None = None,
+) -> None:
+    if partition.failed_offset is not None:
+        offset = min(offset, partition.failed_offset)
+    partition.failed_offset = offset
+    metrics.add_metric("PartitionsStopped", MetricUnit.Count, 1)
+    logger.error(
+        "the partition stops here",
+        exc_info=error,
+        extra={
+            "partition": partition.name,
+            "offset": offset,
+            "order_id": event.order_id if event else None,
+            "version": event.version if event else None,
+            "correlation_id": event.correlation_id if event else None,
+            "traceparent": event.traceparent if event else None,
+        },
+    )
+
+
+def _report(batch: _Batch) -> None:
+    """Log and count what was applied; a batch of watermarks only is not worth a line."""
+    if not batch.applied:
+        metrics.flush_metrics()
+        return
+    oldest = min(event.time for event in batch.applied)
+    age = (datetime.now(UTC) - oldest).total_seconds()
+    metrics.add_metric("EventsApplied", MetricUnit.Count, len(batch.applied))
+    metrics.add_metric("EndToEndAge", MetricUnit.Milliseconds, age * 1000)
+    metrics.flush_metrics()
+    logger.info(
+        "applied",
+        extra={
+            "events": len(batch.applied),
+            "orders": len(batch.changed),
+            "correlation_ids": sorted({event.correlation_id for event in batch.applied}),
+            "traceparents": sorted({event.traceparent for event in batch.applied}),
+        },
+    )

@@ -1,0 +1,85 @@
+"""Settings of a function, typed and read once at its cold start. Nothing else reads them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import MISSING, dataclass, fields
+from typing import Final, TypeVar
+
+SettingsT = TypeVar("SettingsT")
+
+
+class MissingSettingError(RuntimeError):
+    """A setting that the function needs has no value; the message names it."""
+
+
+def read_settings(kind: type[SettingsT]) -> SettingsT:
+    """Fill the dataclass ``kind`` from environment variables named like its fields in capitals.
+
+    Raises:
+        MissingSettingError: a field without default has no variable, or an empty one.
+    """
+    values: dict[str, str] = {}
+    for field in fields(kind):  # type: ignore[arg-type] # only dataclasses are passed
+        value = os.environ.get(field.name.upper(), "")
+        if value:
+            values[field.name] = value
+        elif field.default is MISSING:
+            raise MissingSettingError(f"the environment variable {field.name.upper()} is not set")
+    return kind(**values)
+
+
+IAM: Final = "iam"
+
+
+@dataclass(frozen=True)
+class WriteSide:
+    """What a command needs. ``write_database`` is a libpq connection string."""
+
+    write_database: str
+    database_authentication: str = IAM
+
+
+@dataclass(frozen=True)
+class ReadSide:
+    """What a query or a projector needs. ``read_database`` is a libpq connection string."""
+
+    read_database: str
+    database_authentication: str = IAM
+
+
+@dataclass(frozen=True)
+class Relay:
+    """What the relay needs, beside the write database."""
+
+    write_database: str
+    kafka_bootstrap_servers: str
+    kafka_topic: str
+    kafka_authentication: str = IAM
+    database_authentication: str = IAM
+
+
+@dataclass(frozen=True)
+class Migrations:
+    """What the migrations need: both databases as their owner, and the SQL files' folder."""
+
+    write_database: str
+    read_database: str
+    migrations_directory: str
+    database_authentication: str = IAM
+
+
+@dataclass(frozen=True)
+class AwsCredentials:
+    """The function's own role, as Lambda hands it to the process."""
+
+    aws_access_key_id: str
+    aws_secret_access_key: str
+    aws_region: str
+    aws_session_token: str = ""
+
+
+def function_stem() -> str:
+    """Give the name that file, route, test and log lines share: commands.place_order.handler's."""
+    parts = os.environ.get("_HANDLER", "").split(".")
+    return parts[-2] if len(parts) > 1 else "local"

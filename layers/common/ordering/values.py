@@ -1,0 +1,183 @@
+"""Values of the Order domain: money, fractions, quantities and names. Pure.
+
+Money follows the HTTP contract: decimal strings, never floats, with no more digits than the
+currency has minor units (ISO 4217).
+"""
+
+from __future__ import annotations
+
+import re
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Annotated, Any, Final
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+_NO_MINOR_UNIT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
+_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
+_FOUR_DIGITS = "CLF UYW"
+_TWO_DIGITS = (
+    "AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD"
+    " CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS"
+    " GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD KES KGS KHR KPW KYD KZT LAK LBP LKR LRD"
+    " LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MXV MYR MZN NAD NGN NIO NOK NPR NZD PAB"
+    " PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP"
+    " SZL THB TJS TMT TOP TRY TTD TWD TZS UAH USD USN UYU UZS VED VES WST XAD XCD XCG YER ZAR ZMW"
+    " ZWG"
+)
+CURRENCY_DIGITS: Final[dict[str, int]] = {
+    code: digits
+    for codes, digits in (
+        (_NO_MINOR_UNIT, 0),
+        (_TWO_DIGITS, 2),
+        (_THREE_DIGITS, 3),
+        (_FOUR_DIGITS, 4),
+    )
+    for code in codes.split()
+}
+"""Minor-unit digits of each active currency that has them (ISO 4217, list one)."""
+
+_AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?", re.ASCII)
+_FRACTION = re.compile(r"(0(\.[0-9]{1,6})?|1(\.0{1,6})?)", re.ASCII)
+
+
+def round_to_currency(amount: Decimal, currency: str) -> Decimal:
+    """Round half up to the currency's digits, as the HTTP contract defines totals."""
+    return amount.quantize(Decimal(1).scaleb(-CURRENCY_DIGITS[currency]), ROUND_HALF_UP)
+
+
+def _decimal_of(pattern: re.Pattern[str], what: str) -> BeforeValidator:
+    def parse(value: Any) -> Decimal:  # noqa: ANN401 - a validator sees whatever the client sent
+        # Inside the process a value that was parsed once already arrives as the Decimal it became.
+        if isinstance(value, Decimal):
+            return value
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError(what)
+        return Decimal(value)
+
+    return BeforeValidator(parse)
+
+
+def _currency(value: str) -> str:
+    if value not in CURRENCY_DIGITS:
+        raise ValueError('must be an ISO 4217 currency code in capitals, such as "EUR"')
+    return value
+
+
+def _no_nul(value: str) -> str:
+    # PostgreSQL stores every character but this one.
+    if "\x00" in value:
+        raise ValueError("must not contain the character NUL")
+    return value
+
+
+_plain = PlainSerializer(lambda value: format(value, "f"), return_type=str)
+
+Amount = Annotated[
+    Decimal,
+    _decimal_of(
+        _AMOUNT,
+        'must be a decimal string such as "12.30", not negative, with at most 12 digits before'
+        " the point",
+    ),
+    _plain,
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,4})?$"}),
+]
+"""An amount of the order's currency: a decimal string in JSON."""
+
+Fraction = Annotated[
+    Decimal,
+    _decimal_of(_FRACTION, 'must be a decimal string from "0" to "1" with at most 6 digits'),
+    _plain,
+    WithJsonSchema({"type": "string", "pattern": r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$"}),
+]
+"""A share of one: a decimal string in JSON, from "0" to "1"."""
+
+Sum = Annotated[
+    Decimal,
+    BeforeValidator(lambda value: Decimal(value) if isinstance(value, str) else value),
+    _plain,
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,4})?$"}),
+]
+"""A computed amount, which may have more digits than a client may send."""
+
+Currency = Annotated[
+    str,
+    AfterValidator(_currency),
+    WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}),
+]
+Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+LineId = Annotated[int, Field(strict=True, ge=1)]
+
+
+_no_nul_character = AfterValidator(_no_nul)
+Text64 = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=64), _no_nul_character
+]
+Text100 = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=100), _no_nul_character
+]
+Text200 = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=200), _no_nul_character
+]
+Text500 = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=500), _no_nul_character
+]
+
+PERSONAL: Final = Field(json_schema_extra={"x-personal": True})
+"""Marks a field that holds personal data: what an audited redaction may overwrite."""
+
+CustomerId = Text64
+Sku = Text64
+Instant = AwareDatetime
+"""A point in time with its offset (RFC 3339)."""
+
+
+def fields_error(pointers: list[str], detail: str) -> PydanticCustomError:
+    """Say what is wrong with several fields of a model, by their JSON pointers from the model."""
+    return PydanticCustomError("fields", "{detail}", {"pointers": pointers, "detail": detail})
+
+
+class Value(BaseModel):
+    """A frozen value that refuses unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_timedelta="iso8601")
+
+
+class Money(Value):
+    """An amount with its currency, as the HTTP contract writes it."""
+
+    amount: Amount
+    currency: Currency
+
+    @model_validator(mode="after")
+    def _fits_the_currency(self) -> Money:
+        digits = CURRENCY_DIGITS[self.currency]
+        exponent = self.amount.as_tuple().exponent
+        if isinstance(exponent, int) and -exponent > digits:
+            raise ValueError(f"{self.currency} has {digits} digits after the point at most")
+        return self
+
+
+class Address(Value):
+    """Where an order goes to, or its bill."""
+
+    name: Annotated[Text200, PERSONAL]
+    street: Annotated[Text200, PERSONAL]
+    city: Annotated[Text100, PERSONAL]
+    region: Annotated[Text100 | None, PERSONAL] = None
+    postal_code: Annotated[Text100 | None, PERSONAL] = None
+    country: Annotated[str, StringConstraints(strict=True, pattern="^[A-Z]{2}$")] = Field(
+        description="ISO 3166-1 alpha-2"
+    )
