@@ -147,16 +147,20 @@ def invalid_request(error: ValidationError) -> Problem:
         return Problem(
             400, "malformed-request", f"The body is not valid JSON: {findings[0]['msg']}."
         )
-    errors = []
+    places = [finding["loc"] for finding in findings]
+    errors: list[Mapping[str, str]] = []
     for finding in findings:
+        place = finding["loc"]
+        if finding["type"] == "too_short" and any(
+            len(other) > len(place) and other[: len(place)] == place for other in places
+        ):
+            continue  # pydantic counts only valid items; what is wrong with the others is listed
         detail = finding["msg"].removeprefix("Value error, ")
         if finding["type"] == "extra_forbidden":
             detail = "is not a field of this request; remove it"
         elif finding["type"] == "missing":
             detail = "is required"
-        pointer = "".join(
-            "/" + str(part).replace("~", "~0").replace("/", "~1") for part in finding["loc"]
-        )
+        pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
         # One finding may be about several fields below its place: see values.fields_error.
         below = finding.get("ctx", {}).get("pointers", [""])
         errors += [{"pointer": pointer + field, "detail": detail} for field in below]

@@ -51,9 +51,8 @@ class Database:
         Raises:
             DatabaseUnavailableError: none could be opened.
         """
-        connection = self._connection
-        if connection is not None and self._is_alive(connection):
-            return connection
+        if self._connection is not None and self._is_alive(self._connection):
+            return self._connection
         self.close()
         try:
             options: dict[str, Any] = {

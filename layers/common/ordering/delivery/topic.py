@@ -43,7 +43,7 @@ class Topic:
         Raises:
             BusUnavailableError: at least one record was not acknowledged.
         """
-        for wave in _waves(records):
+        for wave in waves(records):
             self._send(
                 {"key": key.encode(), "value": value, "headers": _HEADERS} for key, value in wave
             )
@@ -107,7 +107,7 @@ class Topic:
         return self._opened
 
 
-def _waves(records: Sequence[tuple[str, bytes]]) -> list[list[tuple[str, bytes]]]:
+def waves(records: Sequence[tuple[str, bytes]]) -> list[list[tuple[str, bytes]]]:
     """Split so that no wave has two records of one key; each key's records keep their order."""
     waves: list[list[tuple[str, bytes]]] = []
     seen: dict[str, int] = {}

@@ -1,0 +1,148 @@
+"""Placing an order: who may, and what the lines and totals become."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from commands.place_order import PlaceOrder, decide, permit
+from ordering.http import Principal, invalid_request
+from ordering.order import evolve
+from tests.domain.vocabulary import NOW
+
+OPERATOR = Principal(subject="operator", customer_id=None, is_operator=True)
+ALFKI = Principal(subject="customer:ALFKI", customer_id="ALFKI", is_operator=False)
+
+
+def request(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field may be changed
+    return {
+        "customer_id": "ALFKI",
+        "currency": "EUR",
+        "lines": [line()],
+        "shipping_address": {"name": "Maria", "street": "Obere 57", "city": "B", "country": "DE"},
+    } | changes
+
+
+def line(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field may be changed
+    return {"sku": "28", "quantity": 3, "unit_price": euros("9.99")} | changes
+
+
+def euros(amount: str) -> dict[str, str]:
+    return {"amount": amount, "currency": "EUR"}
+
+
+def parsed(body: dict[str, Any]) -> PlaceOrder:
+    return PlaceOrder.model_validate_json(json.dumps(body))
+
+
+def findings(body: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(ValidationError) as caught:
+        parsed(body)
+    return {error["pointer"]: error["detail"] for error in invalid_request(caught.value).errors}
+
+
+def test_a_line_is_quantity_times_price_less_discount_rounded_half_up() -> None:
+    # 3 x 9.99 x 0.85 = 25.4745
+    (placed,) = decide(None, parsed(request(lines=[line(discount="0.15")])), NOW)
+    assert str(placed.lines[0].total) == "25.47"
+    # 1 x 0.05 x 0.5 = 0.025, half up
+    cents = line(quantity=1, unit_price=euros("0.05"), discount="0.5")
+    (placed,) = decide(None, parsed(request(lines=[cents])), NOW)
+    assert str(placed.lines[0].total) == "0.03"
+
+
+def test_the_total_is_the_sum_of_its_parts() -> None:
+    body = request(
+        lines=[line(tax_rate="0.07"), line(quantity=1, tax_rate="0.19")], shipping_fee=euros("4.9")
+    )
+    totals = decide(None, parsed(body), NOW)[0].totals
+    # 29.97 x 0.07 = 2.0979 and 9.99 x 0.19 = 1.8981
+    assert (str(totals.lines), str(totals.tax), str(totals.shipping)) == ("39.96", "4.00", "4.90")
+    assert totals.total == totals.lines - totals.discount + totals.tax + totals.shipping
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "total"), [("JPY", "1000", "3000"), ("KWD", "0.125", "0.375")]
+)
+def test_amounts_have_the_digits_of_their_currency(currency: str, amount: str, total: str) -> None:
+    price = {"amount": amount, "currency": currency}
+    body = request(currency=currency, lines=[line(unit_price=price)])
+    assert str(decide(None, parsed(body), NOW)[0].totals.total) == total
+
+
+def test_lines_are_numbered_from_one() -> None:
+    (placed,) = decide(None, parsed(request(lines=[line(), line()])), NOW)
+    assert [snapshot.line_id for snapshot in placed.lines] == [1, 2]
+
+
+def test_the_placed_order_has_status_placed() -> None:
+    (placed,) = decide(None, parsed(request()), NOW)
+    assert evolve(None, placed).status == placed.status == "placed"
+    assert placed.placed_at == NOW
+
+
+def test_every_invalid_field_is_named_at_once() -> None:
+    body = request(
+        lines=[line(quantity=0, unit_price={"amount": 1.5, "currency": "EUR"}), {"sku": ""}],
+        surprise=1,
+        currency="EURO",
+    )
+    assert set(findings(body)) == {
+        "/currency",
+        "/lines/0/quantity",
+        "/lines/0/unit_price/amount",
+        "/lines/1/sku",
+        "/lines/1/quantity",
+        "/lines/1/unit_price",
+        "/surprise",
+    }
+
+
+def test_an_order_has_one_currency() -> None:
+    body = request(
+        lines=[line(), line(unit_price={"amount": "1.00", "currency": "USD"})],
+        shipping_fee={"amount": "1.00", "currency": "GBP"},
+    )
+    assert set(findings(body)) == {"/lines/1/unit_price/currency", "/shipping_fee/currency"}
+
+
+@pytest.mark.parametrize("amount", ["1.234", "-1", "1e3", "", "1,5", " 1", "NaN", "1" * 13, "１"])
+def test_an_amount_is_a_plain_decimal_with_no_more_digits_than_its_currency(amount: str) -> None:
+    assert findings(request(lines=[line(unit_price=euros(amount))]))
+
+
+@pytest.mark.parametrize("discount", ["1.1", "-0.1", "0.1234567", "15%", 0.15])
+def test_a_discount_is_a_decimal_string_from_0_to_1(discount: object) -> None:
+    assert findings(request(lines=[line(discount=discount)]))
+
+
+@pytest.mark.parametrize(("lines", "accepted"), [(0, False), (1, True), (500, True), (501, False)])
+def test_an_order_has_1_to_500_lines(lines: int, accepted: bool) -> None:
+    body = request(lines=[line()] * lines)
+    if accepted:
+        assert len(parsed(body).lines) == lines
+    else:
+        assert "/lines" in findings(body)
+
+
+def test_text_without_place_in_a_database_is_refused() -> None:
+    assert findings(request(customer_id="a\x00b"))
+
+
+def test_customers_order_for_themselves() -> None:
+    assert permit(parsed(request()), ALFKI) is None
+    refused = permit(parsed(request(customer_id="ANATR")), ALFKI)
+    assert refused is not None
+    assert refused.code == "not-your-customer-id"
+
+
+def test_only_operators_say_when_an_order_was_placed() -> None:
+    command = parsed(request(placed_at="1996-07-04T00:00:00Z"))
+    assert permit(command, OPERATOR) is None
+    assert decide(None, command, NOW)[0].placed_at.year == 1996
+    refused = permit(command, ALFKI)
+    assert refused is not None
+    assert refused.code == "placed-at-not-allowed"
