@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from pydantic import ValidationError
 
 from commands.cancel_order import ALREADY_CANCELLED, CancelOrder, decide
-from ordering.events import OrderEvent
 from tests.domain.vocabulary import an_order_was_placed, given, it_was_cancelled, it_was_confirmed
+
+if TYPE_CHECKING:
+    from ordering.events import OrderEvent
 
 CANCEL = CancelOrder(reason="ordered twice")
 

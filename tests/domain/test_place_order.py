@@ -109,7 +109,9 @@ def test_an_order_has_one_currency() -> None:
     assert set(findings(body)) == {"/lines/1/unit_price/currency", "/shipping_fee/currency"}
 
 
-@pytest.mark.parametrize("amount", ["1.234", "-1", "1e3", "", "1,5", " 1", "NaN", "1" * 13, "１"])
+@pytest.mark.parametrize(
+    "amount", ["1.234", "-1", "1e3", "", "1,5", " 1", "NaN", "1" * 13, "\uff11"]
+)
 def test_an_amount_is_a_plain_decimal_with_no_more_digits_than_its_currency(amount: str) -> None:
     assert findings(request(lines=[line(unit_price=euros(amount))]))
 

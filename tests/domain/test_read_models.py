@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ordering.delivery.envelope import PublishedEvent
-from ordering.events import OrderEvent
 from projectors import customer_orders, order_details
 from tests.domain.vocabulary import (
     NOW,
@@ -20,6 +19,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ordering.events import OrderEvent
     from ordering.read_side.projection import Document
 
     Fold = Callable[[Document | None, PublishedEvent], Document]

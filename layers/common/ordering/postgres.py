@@ -128,12 +128,13 @@ class Database:
         if connection.closed:
             return False
         # A server that went away has closed the socket, which makes it readable: seen here in two
-        # microseconds, instead of by a statement whose outcome would then be unknown.
-        if select.select([connection], [], [], 0)[0]:
-            try:
+        # microseconds, instead of by a statement whose outcome would then be unknown. Its last
+        # words, or a notification, are readable too: take them and look again.
+        try:
+            while select.select([connection], [], [], 0)[0]:
                 connection.poll()
-            except psycopg2.Error:
-                return False
+        except psycopg2.Error:
+            return False
         return True
 
     def _password(self) -> dict[str, str]:

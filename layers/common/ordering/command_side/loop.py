@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from pydantic import ValidationError
 
@@ -74,22 +75,27 @@ class CommandFunction(Generic[CommandT]):
         *,
         opens_an_order: bool = False,
         permit: Callable[[CommandT, Principal], Forbidden | None] = _everyone,
-        database: Database | None = None,
     ) -> None:
         self._command = command
         self._decide = decide
         self._opens_an_order = opens_an_order
         self._permit = permit
-        self._given_database = database
+        self._opened_database: Database | None = None
+
+    def using(self, database: Database) -> Self:
+        """Give the same function on this database instead of the one its settings name."""
+        function = copy(self)
+        function._opened_database = database  # noqa: SLF001 - its own copy
+        return function
 
     @property
     def _database(self) -> Database:
-        if self._given_database is None:
+        if self._opened_database is None:
             settings = read_settings(WriteSide)
-            self._given_database = Database(
+            self._opened_database = Database(
                 settings.write_database, settings.database_authentication, function_stem()
             )
-        return self._given_database
+        return self._opened_database
 
     def __call__(self, event: Mapping[str, Any], context: object) -> Response:
         """Handle one request; every outcome is an HTTP answer."""

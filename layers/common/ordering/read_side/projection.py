@@ -10,9 +10,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from ordering.delivery.envelope import BadRecordError, PublishedEvent, Watermark, read
 from ordering.observability import MetricUnit, logger, metrics
@@ -84,22 +85,27 @@ class ProjectorFunction:
         load: str,
         save: str,
         fold: Callable[[Document | None, PublishedEvent], Document],
-        database: Database | None = None,
     ) -> None:
-        self._projection = projection
+        self.projection = projection
         self._load = load
         self._save = _SAVE.format(save=save)
         self._fold = fold
-        self._given_database = database
+        self._opened_database: Database | None = None
+
+    def using(self, database: Database) -> Self:
+        """Give the same function on this database instead of the one its settings name."""
+        function = copy(self)
+        function._opened_database = database  # noqa: SLF001 - its own copy
+        return function
 
     @property
     def _database(self) -> Database:
-        if self._given_database is None:
+        if self._opened_database is None:
             settings = read_settings(ReadSide)
-            self._given_database = Database(
+            self._opened_database = Database(
                 settings.read_database, settings.database_authentication, function_stem()
             )
-        return self._given_database
+        return self._opened_database
 
     def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         """Apply one batch; the answer names the offset at which each partition stopped.
@@ -178,7 +184,7 @@ class ProjectorFunction:
         self._database.rows(
             self._save,
             {
-                "projection": self._projection,
+                "projection": self.projection,
                 "rows": json.dumps(rows, ensure_ascii=False),
                 "watermarks": json.dumps(watermarks),
             },

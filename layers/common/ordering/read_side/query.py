@@ -6,8 +6,9 @@ One round trip gives the answer and how fresh it is, from one snapshot.
 from __future__ import annotations
 
 import time
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from pydantic import ValidationError
 
@@ -83,7 +84,6 @@ class QueryFunction(Generic[QuestionT]):
         parameters: Callable[[QuestionT, Principal], Mapping[str, object] | NotFound],
         answer: Callable[[QuestionT, Sequence[Row]], Answer | NotFound],
         name: str = "",
-        database: Database | None = None,
     ) -> None:
         self._question = question
         self._read_models = list(read_models)
@@ -92,16 +92,22 @@ class QueryFunction(Generic[QuestionT]):
         self._sql = _ASK.format(applied=applied, question=sql)
         self._parameters = parameters
         self._answer = answer
-        self._given_database = database
+        self._opened_database: Database | None = None
+
+    def using(self, database: Database) -> Self:
+        """Give the same function on this database instead of the one its settings name."""
+        function = copy(self)
+        function._opened_database = database  # noqa: SLF001 - its own copy
+        return function
 
     @property
     def _database(self) -> Database:
-        if self._given_database is None:
+        if self._opened_database is None:
             settings = read_settings(ReadSide)
-            self._given_database = Database(
+            self._opened_database = Database(
                 settings.read_database, settings.database_authentication, function_stem()
             )
-        return self._given_database
+        return self._opened_database
 
     def __call__(self, event: Mapping[str, Any], context: object) -> Response:
         """Handle one request; every outcome is an HTTP answer."""

@@ -1,0 +1,60 @@
+"""Requests as API Gateway hands them to a function, for functions called in this process."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OPERATOR = {"sub": "operator", "scope": "orders:read orders:write orders:operate"}
+
+
+def customer(customer_id: str) -> dict[str, str]:
+    return {
+        "sub": f"customer:{customer_id}",
+        "customer_id": customer_id,
+        "scope": "orders:read orders:write",
+    }
+
+
+def request(
+    body: object = None,
+    *,
+    path: Mapping[str, str] | None = None,
+    query: Mapping[str, str] | None = None,
+    claims: Mapping[str, str] = OPERATOR,
+    **headers: str,
+) -> dict[str, Any]:
+    """Give the event; header names are written with underscores."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    if body is not None:
+        sent.setdefault("content-type", "application/json")
+    return {
+        "headers": sent,
+        "pathParameters": dict(path or {}),
+        "queryStringParameters": dict(query or {}),
+        "body": body if body is None or isinstance(body, str) else json.dumps(body),
+        "isBase64Encoded": False,
+        "requestContext": {
+            "requestId": "the-request",
+            "authorizer": {"jwt": {"claims": dict(claims), "scopes": None}},
+        },
+    }
+
+
+def an_order(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field may be changed
+    return {
+        "customer_id": "ALFKI",
+        "currency": "EUR",
+        "lines": [
+            {"sku": "28", "quantity": 3, "unit_price": {"amount": "9.99", "currency": "EUR"}}
+        ],
+        "shipping_address": {"name": "M", "street": "S 1", "city": "Berlin", "country": "DE"},
+    } | changes
+
+
+def body_of(response: Mapping[str, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(response["body"])
+    return body

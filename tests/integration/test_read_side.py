@@ -1,0 +1,361 @@
+"""Projections and queries on a real database."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import threading
+import time
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ordering.consistency import token
+from ordering.delivery.envelope import write_event, write_watermark
+from ordering.postgres import Database, DatabaseUnavailableError
+from projectors import customer_orders, order_details
+from queries import get_order, get_read_models, list_customer_orders
+from tests.domain.vocabulary import (
+    NOW,
+    an_order_was_placed,
+    it_was_cancelled,
+    it_was_confirmed,
+)
+from tests.integration.requests import body_of, customer, request
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ordering.events import OrderEvent
+    from ordering.read_side.projection import ProjectorFunction
+    from tests.integration.conftest import Databases
+
+PROJECTORS = [order_details.handler, customer_orders.handler]
+
+
+@pytest.fixture
+def projector(databases: Databases) -> Database:
+    databases.owner("read").rows("truncate order_details, customer_orders, watermarks")
+    return databases.open("read", "ordering_projector")
+
+
+@pytest.fixture
+def queries(databases: Databases) -> Database:
+    return databases.open("read", "ordering_query")
+
+
+def new_order() -> str:
+    return str(uuid.uuid4())
+
+
+def record_of(order_id: str, version: int, event: OrderEvent) -> bytes:
+    return write_event(
+        order_id=order_id,
+        version=version,
+        event_type=type(event).__name__,
+        schema_version=1,
+        data=event.model_dump_json(exclude_none=True),
+        metadata={"actor": "operator", "correlation_id": "c", "traceparent": "t"},
+        recorded_at=NOW,
+    )
+
+
+def batch(partitions: Mapping[int, list[bytes | None]], first_offset: int = 0) -> dict[str, Any]:
+    return {
+        "eventSource": "aws:kafka",
+        "records": {
+            f"ordering.orders-{partition}": [
+                {
+                    "topic": "ordering.orders",
+                    "partition": partition,
+                    "offset": offset,
+                    "value": None if value is None else base64.b64encode(value).decode(),
+                    "headers": [],
+                }
+                for offset, value in enumerate(values, start=first_offset)
+            ]
+            for partition, values in partitions.items()
+        },
+    }
+
+
+def apply(database: Database, event: dict[str, Any]) -> list[tuple[str, int]]:
+    """Give both projectors the batch; answer where they stopped, which must be the same."""
+    failures = []
+    for function in PROJECTORS:
+        answer = function.using(database)(event, None)
+        failures.append(
+            [
+                (f["itemIdentifier"]["partition"], f["itemIdentifier"]["offset"])
+                for f in answer["batchItemFailures"]
+            ]
+        )
+    assert failures[0] == failures[1]
+    return failures[0]
+
+
+def test_a_batch_of_several_partitions_is_applied(projector: Database, queries: Database) -> None:
+    a, b = new_order(), new_order()
+    event = batch(
+        {
+            0: [record_of(a, 1, an_order_was_placed()), record_of(a, 2, it_was_confirmed())],
+            1: [record_of(b, 1, an_order_was_placed())],
+        }
+    )
+    assert apply(projector, event) == []
+    found = get_order.handler.using(queries)(request(path={"order_id": a}), None)
+    assert body_of(found)["status"] == "confirmed"
+    assert found["headers"]["etag"] == '"2"'
+    listed = list_customer_orders.handler.using(queries)(
+        request(path={"customer_id": "ALFKI"}), None
+    )
+    assert {item["order_id"] for item in body_of(listed)["items"]} == {a, b}
+
+
+def test_a_batch_costs_two_round_trips(projector: Database) -> None:
+    trips = []
+    rows = projector.rows
+
+    def counted(statement: str, parameters: Any = None) -> Any:  # noqa: ANN401 - as Database.rows
+        trips.append(statement)
+        return rows(statement, parameters)
+
+    projector.rows = counted  # type: ignore[method-assign] # counts for this test
+    values: list[bytes | None] = [
+        record_of(new_order(), 1, an_order_was_placed()) for _ in range(50)
+    ]
+    order_details.handler.using(projector)(batch({0: values}), None)
+    assert len(trips) == 2
+
+
+def test_delivered_twice_counts_once(projector: Database, queries: Database) -> None:
+    order_id = new_order()
+    first = record_of(order_id, 1, an_order_was_placed())
+    event = batch({0: [first, record_of(order_id, 2, it_was_confirmed()), first]})
+    assert apply(projector, event) == []
+    assert apply(projector, event) == []
+    found = get_order.handler.using(queries)(request(path={"order_id": order_id}), None)
+    assert (body_of(found)["version"], body_of(found)["status"]) == (2, "confirmed")
+
+
+def test_a_gap_stops_its_partition_until_the_missing_event_came(projector: Database) -> None:
+    order_id, other = new_order(), new_order()
+    placed = record_of(order_id, 1, an_order_was_placed())
+    cancelled = record_of(order_id, 3, it_was_cancelled())
+    elsewhere = record_of(other, 1, an_order_was_placed())
+    assert apply(projector, batch({0: [placed, cancelled], 1: [elsewhere]}, 10)) == [
+        ("ordering.orders-0", 11)
+    ]
+    assert projector.rows(
+        "select order_id::text, version from order_details order by version, order_id"
+    ) == sorted([(order_id, 1), (other, 1)], key=lambda row: uuid.UUID(row[0]))
+    assert (
+        apply(projector, batch({0: [record_of(order_id, 2, it_was_confirmed()), cancelled]}, 11))
+        == []
+    )
+    assert projector.rows("select version from order_details where version > 1") == [(3,)]
+
+
+@pytest.mark.parametrize("poison", [b"", b"{}", b"\xff\xfe", None])
+def test_a_record_that_cannot_be_read_stops_its_partition_only(
+    projector: Database, poison: bytes | None
+) -> None:
+    before, after, elsewhere = (record_of(new_order(), 1, an_order_was_placed()) for _ in range(3))
+    event = batch({0: [before, poison, after], 3: [elsewhere]}, 5)
+    assert apply(projector, event) == [("ordering.orders-0", 6)]
+    assert projector.rows("select count(*) from order_details") == [(2,)]
+
+
+def test_without_its_database_the_whole_batch_comes_again() -> None:
+    nowhere = Database("host=127.0.0.1 port=1 dbname=ordering user=x", "none", "test")
+    event = batch({0: [record_of(new_order(), 1, an_order_was_placed())]})
+    with pytest.raises(DatabaseUnavailableError):
+        order_details.handler.using(nowhere)(event, None)
+
+
+def test_the_age_of_a_read_model_is_that_of_its_oldest_partition(
+    projector: Database, queries: Database
+) -> None:
+    ask = get_read_models.handler.using(queries)
+    assert {i["as_of"] for i in body_of(ask(request(), None))["items"]} == {None}
+    old, new = datetime.now(UTC) - timedelta(seconds=9), datetime.now(UTC)
+    apply(projector, batch({0: [write_watermark(new, 2)]}))
+    assert {i["as_of"] for i in body_of(ask(request(), None))["items"]} == {None}
+    apply(projector, batch({1: [write_watermark(old, 2)]}))
+    answer = ask(request(), None)
+    assert [item["name"] for item in body_of(answer)["items"]] == [
+        "customer_orders",
+        "order_details",
+    ]
+    for item in body_of(answer)["items"]:
+        assert 9 <= item["age_seconds"] < 15
+    assert answer["headers"]["read-model-as-of"] == body_of(answer)["items"][0]["as_of"]
+
+
+def test_a_watermark_behind_a_failure_is_not_believed(
+    projector: Database, queries: Database
+) -> None:
+    apply(projector, batch({0: [b"poison", write_watermark(NOW, 1)]}))
+    answer = get_read_models.handler.using(queries)(request(), None)
+    assert {item["as_of"] for item in body_of(answer)["items"]} == {None}
+
+
+def test_customers_see_their_own_orders_only(projector: Database, queries: Database) -> None:
+    order_id = new_order()
+    apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed())]}))
+    get, listed = get_order.handler.using(queries), list_customer_orders.handler.using(queries)
+    path = {"order_id": order_id}
+    assert get(request(path=path, claims=customer("ALFKI")), None)["statusCode"] == 200
+    hidden = get(request(path=path, claims=customer("ANATR")), None)
+    assert (hidden["statusCode"], body_of(hidden)["code"]) == (404, "order-not-found")
+    theirs = request(path={"customer_id": "ALFKI"}, claims=customer("ANATR"))
+    assert listed(theirs, None)["statusCode"] == 404
+
+
+def test_an_unchanged_order_is_304(projector: Database, queries: Database) -> None:
+    order_id = new_order()
+    apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed())]}))
+    get = get_order.handler.using(queries)
+    again = get(request(path={"order_id": order_id}, if_none_match='"1"'), None)
+    assert again["statusCode"] == 304
+    assert "body" not in again
+    newer = get(request(path={"order_id": order_id}, if_none_match='"2"'), None)
+    assert newer["statusCode"] == 200
+
+
+def test_a_query_waits_until_its_token_is_reached(projector: Database, queries: Database) -> None:
+    order_id = new_order()
+    apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed())]}))
+    confirmed = batch({0: [record_of(order_id, 2, it_was_confirmed())]})
+    later = threading.Timer(0.3, apply, args=(projector, confirmed))
+    later.start()
+    wish = {"consistency_token": token(order_id, 2), "prefer": "wait=10"}
+    started = time.monotonic()
+    answer = get_order.handler.using(queries)(request(path={"order_id": order_id}, **wish), None)
+    later.join()
+    assert 0.2 < time.monotonic() - started < 5
+    assert body_of(answer)["status"] == "confirmed"
+    assert answer["headers"]["read-model-stale"] == "?0"
+    assert answer["headers"]["preference-applied"] == "wait=10"
+
+
+def test_a_token_not_reached_in_time_gives_a_stale_answer_that_says_so(
+    projector: Database, queries: Database
+) -> None:
+    order_id = new_order()
+    apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed())]}))
+    answer = get_order.handler.using(queries)(
+        request(path={"order_id": order_id}, consistency_token=token(order_id, 2)), None
+    )
+    assert (answer["statusCode"], body_of(answer)["version"]) == (200, 1)
+    assert answer["headers"]["read-model-stale"] == "?1"
+
+
+def test_an_order_that_has_not_arrived_is_503_not_404(
+    projector: Database, queries: Database
+) -> None:
+    del projector
+    order_id = new_order()
+    answer = get_order.handler.using(queries)(
+        request(path={"order_id": order_id}, consistency_token=token(order_id, 1)), None
+    )
+    assert (answer["statusCode"], body_of(answer)["code"]) == (503, "read-model-behind")
+    assert answer["headers"]["retry-after"] == "1"
+
+
+def test_pages_follow_each_other_without_holes_or_doubles(
+    projector: Database, queries: Database
+) -> None:
+    # Several orders share each instant: the order id decides among them.
+    days = itertools.cycle(datetime(2026, 1, day, tzinfo=UTC) for day in (1, 2, 3))
+    orders = {new_order(): next(days) for _ in range(10)}
+    apply(
+        projector,
+        batch(
+            {0: [record_of(o, 1, an_order_was_placed(placed_at=at)) for o, at in orders.items()]}
+        ),
+    )
+    ask = list_customer_orders.handler.using(queries)
+    seen: list[str] = []
+    query = {"limit": "3"}
+    for _ in range(4):
+        page = body_of(ask(request(path={"customer_id": "ALFKI"}, query=query), None))
+        seen += [item["order_id"] for item in page["items"]]
+        query["cursor"] = page["next_cursor"]
+    assert page["next_cursor"] is None
+    newest_first = sorted(orders, key=lambda o: (orders[o], uuid.UUID(o)), reverse=True)
+    assert seen == newest_first
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"),
+    [
+        ({"limit": "0"}, 422, "invalid-request"),
+        ({"limit": "101"}, 422, "invalid-request"),
+        ({"limit": "many"}, 422, "invalid-request"),
+        ({"from": "yesterday"}, 422, "invalid-request"),
+        ({"surprise": "1"}, 422, "invalid-request"),
+        ({"cursor": "bm90IG91cnM"}, 400, "bad-cursor"),
+    ],
+)
+def test_bad_parameters_are_refused(
+    queries: Database, query: dict[str, str], status: int, code: str
+) -> None:
+    answer = list_customer_orders.handler.using(queries)(
+        request(path={"customer_id": "ALFKI"}, query=query), None
+    )
+    assert (answer["statusCode"], body_of(answer)["code"]) == (status, code)
+
+
+def test_lists_are_filtered(projector: Database, queries: Database) -> None:
+    old, new = new_order(), new_order()
+    first, second = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+    apply(
+        projector,
+        batch(
+            {
+                0: [
+                    record_of(old, 1, an_order_was_placed(placed_at=first)),
+                    record_of(old, 2, it_was_confirmed()),
+                    record_of(new, 1, an_order_was_placed(placed_at=second)),
+                ]
+            }
+        ),
+    )
+    ask = list_customer_orders.handler.using(queries)
+
+    def found(**query: str) -> list[str]:
+        answer = ask(request(path={"customer_id": "ALFKI"}, query=query), None)
+        return [item["order_id"] for item in json.loads(answer["body"])["items"]]
+
+    assert found() == [new, old]
+    assert found(status="confirmed") == [old]
+    assert found(to="2026-02-01T00:00:00Z") == [old]
+    assert found(**{"from": "2026-02-01T00:00:00Z"}) == [new]
+
+
+def test_without_its_database_a_query_is_503() -> None:
+    nowhere = Database("host=127.0.0.1 port=1 dbname=ordering user=x", "none", "test")
+    answer = get_order.handler.using(nowhere)(request(path={"order_id": new_order()}), None)
+    assert (answer["statusCode"], body_of(answer)["code"]) == (503, "service-unavailable")
+
+
+def test_the_query_role_only_reads(queries: Database) -> None:
+    import psycopg2
+
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        queries.rows("delete from order_details")
+
+
+def test_every_read_model_has_its_projector() -> None:
+    from ordering.read_side.query import READ_MODELS
+
+    names = {function_name(function) for function in PROJECTORS}
+    assert names == set(READ_MODELS)
+
+
+def function_name(function: ProjectorFunction) -> str:
+    return function.projection
