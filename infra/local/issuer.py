@@ -1,0 +1,129 @@
+"""A local OpenID Connect issuer: one RSA key, its two public documents, and tokens on request."""
+
+import base64
+import json
+import os
+import time
+import uuid
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+ISSUER_PATH: Final = "/issuer"
+DISCOVERY_PATH: Final = f"{ISSUER_PATH}/.well-known/openid-configuration"
+KEYS_PATH: Final = f"{ISSUER_PATH}/.well-known/jwks.json"
+DEFAULT_TTL_SECONDS: Final = 12 * 3600
+
+_CUSTOMER_SCOPES: Final = ("orders:read", "orders:write")
+_OPERATOR_SCOPES: Final = (*_CUSTOMER_SCOPES, "orders:operate")
+_KEY_FILE: Final = "key.pem"
+_BITS: Final = 2048
+
+
+@dataclass(frozen=True)
+class Key:
+    """The signing key; `id` is derived from its public half, so it names this very key."""
+
+    private: rsa.RSAPrivateKey = field(repr=False)
+    id: str
+
+    @property
+    def public(self) -> rsa.RSAPublicKey:
+        """The half that verifies."""
+        return self.private.public_key()
+
+
+def load_or_create_key(state_dir: Path) -> Key:
+    """Return the key kept in `state_dir`/issuer, made at the first call; readable by its owner."""
+    directory = state_dir / "issuer"
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = directory / _KEY_FILE
+    if path.exists():
+        private = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        if not isinstance(private, rsa.RSAPrivateKey):
+            raise TypeError(f"{path} holds no RSA key")
+    else:
+        private = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
+        _write_private(path, private)
+    public = private.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return Key(private, sha256(public).hexdigest()[:16])
+
+
+def _write_private(path: Path, key: rsa.RSAPrivateKey) -> None:
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    # Renamed into place, so that a second process sees the whole key or none.
+    draft = path.with_name(f"{_KEY_FILE}.{os.getpid()}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(pem)
+    draft.replace(path)
+
+
+def mint_token(
+    key: Key,
+    issuer: str,
+    audience: str,
+    *,
+    customer: str | None,
+    ttl_seconds: int = DEFAULT_TTL_SECONDS,
+) -> str:
+    """Return a signed access token (RS256) for a customer, or for an operator when None."""
+    now = int(time.time())
+    claims: dict[str, Any] = {
+        "iss": issuer,
+        "aud": audience,
+        "sub": "operator" if customer is None else f"customer:{customer}",
+        "scope": " ".join(_OPERATOR_SCOPES if customer is None else _CUSTOMER_SCOPES),
+        "iat": now,
+        "nbf": now,
+        "exp": now + ttl_seconds,
+        "jti": str(uuid.uuid4()),
+    }
+    if customer is not None:
+        claims["customer_id"] = customer
+    return jwt.encode(claims, key.private, algorithm="RS256", headers={"kid": key.id})
+
+
+def documents(key: Key, issuer: str) -> dict[str, bytes]:
+    """Return the issuer's public JSON documents by path (OpenID Connect Discovery 1.0)."""
+    configuration = {
+        "issuer": issuer,
+        "jwks_uri": f"{issuer}/.well-known/jwks.json",
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "response_types_supported": ["token"],
+        "subject_types_supported": ["public"],
+        "scopes_supported": list(_OPERATOR_SCOPES),
+    }
+    numbers = key.public.public_numbers()
+    keys = {
+        "keys": [
+            {
+                "kty": "RSA",
+                "use": "sig",
+                "alg": "RS256",
+                "kid": key.id,
+                "n": _base64url(numbers.n),
+                "e": _base64url(numbers.e),
+            }
+        ]
+    }
+    return {
+        DISCOVERY_PATH: json.dumps(configuration).encode(),
+        KEYS_PATH: json.dumps(keys).encode(),
+    }
+
+
+def _base64url(number: int) -> str:
+    """Encode as RFC 7518 (6.3.1) asks: big-endian bytes, base64url, no padding."""
+    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

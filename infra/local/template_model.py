@@ -1,0 +1,130 @@
+"""What the runner needs to know of a template, as plain frozen values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_ROUTE = "$default"
+
+
+class TemplateError(Exception):
+    """The template is wrong, or asks for something that this machine cannot run."""
+
+
+@dataclass(frozen=True)
+class HttpRoute:
+    """One route of the HTTP API; `path` is `$default` for the catch-all.
+
+    A request needs any one of `scopes`; `authorized` is False where the route takes no token.
+    """
+
+    method: str
+    path: str
+    scopes: tuple[str, ...]
+    authorized: bool
+    timeout_seconds: float = 30.0
+
+    @property
+    def key(self) -> str:
+        """The route key as API Gateway writes it, for example `POST /orders`."""
+        return self.path if self.path == DEFAULT_ROUTE else f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class KafkaSource:
+    """One event-source mapping of a function to Kafka topics.
+
+    `retries` and `max_age_seconds` are -1 for "without end"; `on_failure` is the ARN of a bucket,
+    queue or SNS topic, or `kafka://topic`.
+    """
+
+    topics: tuple[str, ...]
+    group: str
+    starting_position: str
+    stream_arn: str
+    batch_size: int = 100
+    window_seconds: float = 0.5  # Kafka's own default, unlike the other sources' 0
+    retries: int = -1
+    max_age_seconds: int = -1
+    bisect: bool = False
+    partial_responses: bool = False
+    pollers: int = 1
+    on_failure: str | None = None
+    enabled: bool = True
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A `rate(...)` schedule; `input` is JSON text, empty for the scheduler's own notification."""
+
+    name: str
+    expression: str
+    interval_seconds: float
+    input: str
+    source: str = "aws.scheduler"
+
+
+@dataclass(frozen=True)
+class Function:
+    """One Lambda function. `layers` are the directories that its layers add to PYTHONPATH.
+
+    `timeout` is in seconds, `memory` in MB; `concurrency` is ReservedConcurrentExecutions;
+    `async_retries` is how often a failed asynchronous invocation is tried again.
+    """
+
+    name: str
+    handler: str
+    code: Path
+    layers: tuple[Path, ...]
+    timeout: int
+    memory: int
+    concurrency: int | None
+    environment: Mapping[str, str]
+    routes: tuple[HttpRoute, ...]
+    kafka_sources: tuple[KafkaSource, ...]
+    schedules: tuple[Schedule, ...]
+    async_retries: int = 2
+
+    @property
+    def stem(self) -> str:
+        """The name of the handler's file: `confirm_order` of `commands.confirm_order.handler`."""
+        return self.handler.replace("/", ".").split(".")[-2]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """A Kafka topic and the configuration it differs in from the broker's defaults."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Cors:
+    """The CORS configuration of the HTTP API; `max_age` in seconds."""
+
+    allow_origins: tuple[str, ...]
+    allow_headers: tuple[str, ...] = ()
+    allow_methods: tuple[str, ...] = ()
+    expose_headers: tuple[str, ...] = ()
+    max_age: int | None = None
+    allow_credentials: bool = False
+
+
+@dataclass(frozen=True)
+class Template:
+    """Everything in a template that runs on one machine; `warnings` names what does not.
+
+    `buckets`, `queues` and `notification_topics` (SNS) map logical ids to generated names.
+    """
+
+    functions: Mapping[str, Function]
+    topics: tuple[Topic, ...]
+    buckets: Mapping[str, str]
+    queues: Mapping[str, str]
+    jwt_issuer: str | None
+    jwt_audience: tuple[str, ...]
+    cors: Cors | None
+    warnings: tuple[str, ...]
+    notification_topics: Mapping[str, str] = field(default_factory=dict)
