@@ -1,0 +1,76 @@
+# Everything a fresh machine needs is installed by the targets below; nothing is done by hand.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.8
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+LOCAL := $(BIN)/python -m infra.local
+PORT ?= 3000
+KAFKA ?= auto
+AWS_PORT ?=
+export PORT KAFKA AWS_PORT
+
+.DEFAULT_GOAL := help
+.PHONY: help up down reset token status logs demo test check format lock sam-validate
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
+
+up: $(READY) ## Run the whole system here (DETACH=1, PORT=, KAFKA=auto|apache|embedded|host:port, AWS_PORT=)
+	@exec $(LOCAL) up $(if $(DETACH),--detach)
+
+down: $(READY) ## Stop what `make up DETACH=1` left running
+	@exec $(LOCAL) down
+
+reset: $(READY) ## Stop it and forget its data
+	@exec $(LOCAL) reset
+
+token: $(READY) ## Print an operator's token (CUSTOMER=<id>: that customer's)
+	@exec $(LOCAL) token $(if $(CUSTOMER),--customer '$(CUSTOMER)')
+
+status: $(READY) ## What runs, its memory and processor time
+	@exec $(LOCAL) status
+
+logs: $(READY) ## Follow the log lines of a detached stack
+	@exec $(LOCAL) logs
+
+demo: $(READY) ## Place the Northwind orders through the API and check what the read side says
+	@exec $(BIN)/python -m infra.local.demo
+
+test: check ## Everything, from the rules to the running system
+	$(BIN)/python -m pytest tests/domain tests/integration tests/system tests/faults
+
+check: $(READY) ## Format, lint, types, import contracts, architecture, template
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	PYTHONPATH=.:functions:layers/common $(BIN)/lint-imports
+	$(BIN)/cfn-lint template.yaml
+	$(BIN)/python -m pytest -q tests/architecture
+
+format: $(READY) ## Format, and fix what can be fixed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# ── set-up ───────────────────────────────────────────────────────────────────────────────────────
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ordering needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another with PYTHON=.")'
+	@echo "Installing into $(VENV) (once; about a minute) …" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock >&2
+	@touch $@
+
+lock: ## Choose the newest versions that fit pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
+	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate \
+	  pyproject.toml --group local --group dev --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --python-version 3.13 --no-header --no-annotate \
+	  pyproject.toml --constraints requirements.lock --output-file layers/common/requirements.txt
+
+sam-validate: $(READY) ## Validate the template with AWS SAM's own command (installs it apart)
+	@test -x .local/sam/bin/sam || ($(PYTHON) -m venv .local/sam && .local/sam/bin/python -m pip install --quiet aws-sam-cli==1.170.0)
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .local/sam/bin/sam validate --lint
