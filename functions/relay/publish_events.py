@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ordering.delivery.relay import Relay, listen
 from ordering.delivery.topic import Topic
-from ordering.observability import logger, metrics
+from ordering.observability import flush_metrics, logger
 from ordering.postgres import Database
 from ordering.settings import Relay as Settings
 from ordering.settings import function_stem, read_settings
@@ -51,5 +51,5 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, int]:
         relay.run(stop_at)
     finally:
         database.close()
-        metrics.flush_metrics()
+        flush_metrics()
     return {"shard": shard, "events_published": relay.events_published}

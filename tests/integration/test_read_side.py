@@ -11,11 +11,13 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
 
 from ordering.consistency import token
 from ordering.delivery.envelope import write_event, write_watermark
 from ordering.postgres import Database, DatabaseUnavailableError
+from ordering.read_side.query import READ_MODELS
 from projectors import customer_orders, order_details
 from queries import get_order, get_read_models, list_customer_orders
 from tests.domain.vocabulary import (
@@ -232,9 +234,11 @@ def test_a_query_waits_until_its_token_is_reached(projector: Database, queries: 
     confirmed = batch({0: [record_of(order_id, 2, it_was_confirmed())]})
     later = threading.Timer(0.3, apply, args=(projector, confirmed))
     later.start()
-    wish = {"consistency_token": token(order_id, 2), "prefer": "wait=10"}
+    asked = request(
+        path={"order_id": order_id}, consistency_token=token(order_id, 2), prefer="wait=10"
+    )
     started = time.monotonic()
-    answer = get_order.handler.using(queries)(request(path={"order_id": order_id}, **wish), None)
+    answer = get_order.handler.using(queries)(asked, None)
     later.join()
     assert 0.2 < time.monotonic() - started < 5
     assert body_of(answer)["status"] == "confirmed"
@@ -344,15 +348,11 @@ def test_without_its_database_a_query_is_503() -> None:
 
 
 def test_the_query_role_only_reads(queries: Database) -> None:
-    import psycopg2
-
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         queries.rows("delete from order_details")
 
 
 def test_every_read_model_has_its_projector() -> None:
-    from ordering.read_side.query import READ_MODELS
-
     names = {function_name(function) for function in PROJECTORS}
     assert names == set(READ_MODELS)
 

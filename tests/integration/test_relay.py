@@ -214,7 +214,7 @@ def test_with_two_shards_the_watermark_is_the_older_one(
 ) -> None:
     owner.rows("insert into relay_shards (shard) values (1)")
     orders = [placed(commands) for _ in range(20)]
-    shards = dict(owner.rows("select shard, count(*) from outbox group by shard"))
+    shards: dict[int, int] = dict(owner.rows("select shard, count(*) from outbox group by shard"))
     assert set(shards) == {0, 1}
     bus = Bus()
     with Running(databases, bus, "zero", shard=0):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
 
 from commands import cancel_order, confirm_order, place_order
 from ordering.events import parse
 from ordering.order import Order, evolve
 from ordering.postgres import Database
-from tests.integration.requests import an_order, body_of, customer, request
+from tests.integration.requests import OPERATOR, an_order, body_of, customer, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +40,10 @@ def owner(databases: Databases) -> Database:
     return databases.owner("write")
 
 
-def placed(database: Database, **headers: str) -> str:
-    response = place_order.handler.using(database)(request(an_order(), **headers), None)
+def placed(database: Database, idempotency_key: str = "") -> str:
+    headers = {"idempotency_key": idempotency_key} if idempotency_key else {}
+    event = request(an_order(), path=None, query=None, claims=OPERATOR, **headers)
+    response = place_order.handler.using(database)(event, None)
     assert response["statusCode"] == 201, response
     return str(body_of(response)["order_id"])
 
@@ -237,17 +240,16 @@ def test_a_database_that_does_not_answer_is_503_with_retry_after() -> None:
 
 
 def test_a_connection_that_the_server_closed_is_replaced(
-    database: CountingDatabase, owner: Database
+    database: CountingDatabase, databases: Databases
 ) -> None:
     placed(database)
     pid = database.connection.info.backend_pid
-    owner.rows("select pg_terminate_backend(%(pid)s, 5000)", {"pid": pid})
+    another = databases.open("write", "ordering_command")
+    another.rows("select pg_terminate_backend(%(pid)s, 5000)", {"pid": pid})
     placed(database)
 
 
 def test_the_command_role_may_not_touch_the_log(databases: Databases) -> None:
-    import psycopg2
-
     database = databases.open("write", "ordering_command")
     for statement in ("update order_events set version = 9", "delete from order_events"):
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):

@@ -10,10 +10,16 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from .settings import function_stem
 
-__all__ = ["MetricUnit", "logger", "metrics", "new_traceparent"]
+__all__ = ["MetricUnit", "flush_metrics", "logger", "metrics", "new_traceparent"]
 
 logger: Final = Logger(service=function_stem())
 metrics: Final = Metrics(namespace="Ordering", service=function_stem())
+
+
+def flush_metrics() -> None:
+    """Write the metrics added since the last flush, if there are any, as one EMF line."""
+    if metrics.metric_set:
+        metrics.flush_metrics()
 
 
 def new_traceparent() -> str:

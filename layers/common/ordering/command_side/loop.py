@@ -28,7 +28,7 @@ from ordering.http import (
     unavailable,
 )
 from ordering.ids import order_id_of, uuid7
-from ordering.observability import MetricUnit, logger, metrics
+from ordering.observability import MetricUnit, flush_metrics, logger, metrics
 from ordering.order import Order, evolve
 from ordering.postgres import Database, DatabaseUnavailableError
 from ordering.settings import WriteSide, function_stem, read_settings
@@ -118,7 +118,7 @@ class CommandFunction(Generic[CommandT]):
                 request.correlation_id,
             )
         metrics.add_metric(outcome, MetricUnit.Count, 1)
-        metrics.flush_metrics()
+        flush_metrics()
         return response
 
     def _read(self, request: Request) -> _Asked[CommandT]:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ordering.observability import MetricUnit, logger, metrics
+from ordering.observability import MetricUnit, flush_metrics, logger, metrics
 from ordering.postgres import Database, DatabaseUnavailableError
 
 from .envelope import write_event
@@ -226,7 +226,7 @@ class Relay:
         oldest = (read.at - read.rows[0][7]).total_seconds()
         metrics.add_metric("EventsPublished", MetricUnit.Count, len(records))
         metrics.add_metric("OutboxAge", MetricUnit.Milliseconds, oldest * 1000)
-        metrics.flush_metrics()
+        flush_metrics()
         logger.info(
             "published",
             extra={

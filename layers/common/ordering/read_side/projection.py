@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from ordering.delivery.envelope import BadRecordError, PublishedEvent, Watermark, read
-from ordering.observability import MetricUnit, logger, metrics
+from ordering.observability import MetricUnit, flush_metrics, logger, metrics
 from ordering.postgres import Database
 from ordering.settings import ReadSide, function_stem, read_settings
 
@@ -233,13 +233,13 @@ def _stop(
 def _report(batch: _Batch) -> None:
     """Log and count what was applied; a batch of watermarks only is not worth a line."""
     if not batch.applied:
-        metrics.flush_metrics()
+        flush_metrics()  # a partition that stopped
         return
     oldest = min(event.time for event in batch.applied)
     age = (datetime.now(UTC) - oldest).total_seconds()
     metrics.add_metric("EventsApplied", MetricUnit.Count, len(batch.applied))
     metrics.add_metric("EndToEndAge", MetricUnit.Milliseconds, age * 1000)
-    metrics.flush_metrics()
+    flush_metrics()
     logger.info(
         "applied",
         extra={

@@ -22,7 +22,7 @@ from ordering.http import (
     problem_response,
     unavailable,
 )
-from ordering.observability import MetricUnit, logger, metrics
+from ordering.observability import MetricUnit, flush_metrics, logger, metrics
 from ordering.postgres import Database, DatabaseUnavailableError, Row
 from ordering.settings import ReadSide, function_stem, read_settings
 from ordering.values import Value
@@ -136,7 +136,7 @@ class QueryFunction(Generic[QuestionT]):
                 request.correlation_id,
             )
         metrics.add_metric(outcome, MetricUnit.Count, 1)
-        metrics.flush_metrics()
+        flush_metrics()
         return response
 
     def _respond(self, request: Request) -> Response:
