@@ -12,7 +12,7 @@ AWS_PORT ?=
 export PORT KAFKA AWS_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs demo test check format lock sam-validate
+.PHONY: help up down reset token status logs demo test check bench format lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -48,6 +48,9 @@ check: $(READY) ## Format, lint, types, import contracts, architecture, template
 	PYTHONPATH=.:functions:layers/common $(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
 	$(BIN)/python -m pytest -q tests/architecture
+
+bench: $(READY) ## Measure the latencies of the stack that runs
+	@exec $(BIN)/python -m tests.benchmarks.latency
 
 format: $(READY) ## Format, and fix what can be fixed
 	$(BIN)/ruff format .

@@ -119,7 +119,7 @@ class EnvironmentPool:
     def end_unused(self, oldest: float) -> None:
         """End the environments that were last used before `oldest` (monotonic seconds)."""
         for environment in [e for e in self._idle if e.last_used < oldest]:
-            environment.end()
+            environment.shut_down()
 
     async def close(self) -> None:
         """Refuse what waits or runs, and end every process."""
@@ -127,7 +127,7 @@ class EnvironmentPool:
         while self._waiting:
             self._waiting.popleft().refuse(ServiceClosed("the runner is shutting down"))
         for environment in list(self._environments):
-            environment.end()
+            environment.shut_down()
         await asyncio.gather(*self._ending)
 
     # ── what an environment says ─────────────────────────────────────────────────────────────

@@ -61,6 +61,16 @@ class FunctionProcess:
         if self.pid is not None and not self.exited.done():
             self._kill_group(self.pid)
 
+    def terminate(self, grace_seconds: float) -> None:
+        """Ask the process to end, and kill it and its children when it has not in time."""
+        if self.pid is None or self.exited.done():
+            self.kill()
+            return
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
+            os.kill(self.pid, signal.SIGTERM)
+        timer = self._loop.call_later(grace_seconds, self.kill)
+        self.exited.add_done_callback(lambda _: timer.cancel())
+
     def drain(self) -> None:
         """Pass on what the process has written so far."""
         while self._output >= 0:

@@ -1,0 +1,47 @@
+"""What the user sees while a stack starts: a line for each part that is there, and how long it took."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, TextIO
+
+_GREEN: Final = "\x1b[32m"
+_RED: Final = "\x1b[31m"
+_DIM: Final = "\x1b[2m"
+_PLAIN: Final = "\x1b[0m"
+
+
+class Progress:
+    """Writes to `out`, which may be a pipe to the process that shows it."""
+
+    def __init__(self, out: TextIO, *, colour: bool) -> None:
+        self._out = out
+        self._colour = colour
+
+    @contextmanager
+    def part(self, name: str, detail: str = "") -> Iterator[None]:
+        """Say that a part is there when the block has ended without an error."""
+        begun = time.monotonic()
+        yield
+        seconds = time.monotonic() - begun
+        mark, timing = self._in(_GREEN, "✓"), self._in(_DIM, f"{seconds:5.2f} s")
+        self.say(f"{mark} {timing}  {name}{self._in(_DIM, f'  {detail}') if detail else ''}")
+
+    def failed(self, text: str) -> None:
+        """Say why there is nothing."""
+        self.say(f"{self._in(_RED, '✗')} {text}")
+
+    def say(self, text: str) -> None:
+        """Write a line."""
+        try:
+            self._out.write(text + "\n")
+            self._out.flush()
+        except (BrokenPipeError, ValueError):  # whoever was watching has gone; the stack goes on
+            pass
+
+    def end(self) -> None:
+        """Close the pipe: whoever shows it has everything."""
+        self._out.close()
+
+    def _in(self, colour: str, text: str) -> str:
+        return f"{colour}{text}{_PLAIN}" if self._colour else text

@@ -1,0 +1,92 @@
+"""Where and how a stack runs on this machine."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from infra.local.issuer import ISSUER_PATH
+from infra.local.ports import DEFAULT_PORT, HOST, Ports
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+DEFAULT_STATE: Final = ROOT / ".local"
+AUDIENCE: Final = "ordering"
+
+
+def _default_environments() -> int:
+    return max(4, 2 * (os.cpu_count() or 1))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One stack: all it keeps is in `state_dir`; `cache_dir` has downloads, and outlives a reset.
+
+    `max_environments` is how many processes one function gets on this machine.
+    """
+
+    port: int = DEFAULT_PORT
+    aws_port: int | None = None
+    kafka: str = "auto"
+    state_dir: Path = DEFAULT_STATE
+    cache_dir: Path = DEFAULT_STATE / "cache"
+    template: Path = ROOT / "template.yaml"
+    max_environments: int = field(default_factory=_default_environments)
+
+    @property
+    def ports(self) -> Ports:
+        """The port of each part. Raises StartError when there are no such ports."""
+        return Ports.from_base(self.port, self.aws_port)
+
+    @property
+    def logs_dir(self) -> Path:
+        """Where each part's log file is."""
+        return self.state_dir / "logs"
+
+    @property
+    def pgpass(self) -> Path:
+        """libpq's password file for both databases, for PGPASSFILE."""
+        return self.state_dir / "pgpass"
+
+    @property
+    def api_url(self) -> str:
+        """The base of the HTTP contract."""
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def issuer(self) -> str:
+        """Who issues the access tokens."""
+        return self.api_url + ISSUER_PATH
+
+    def template_parameters(self, bootstrap_servers: str) -> dict[str, str]:
+        """Return the values of the template's parameters here."""
+        ports = self.ports
+        return {
+            "JwtIssuer": self.issuer,
+            "JwtAudience": AUDIENCE,
+            "WriteDatabaseHost": HOST,
+            "WriteDatabasePort": str(ports.write_database),
+            "ReadDatabaseHost": HOST,
+            "ReadDatabasePort": str(ports.read_database),
+            "DatabaseAuthentication": "password-file",
+            "KafkaClusterArn": "arn:aws:kafka:us-east-1:000000000000:cluster/local/0",
+            "KafkaBootstrapServers": bootstrap_servers,
+            "KafkaAuthentication": "none",
+            "TopicReplicas": "1",
+            "MigrationsDirectory": str(ROOT / "infra" / "migrations"),
+            "SubnetIds": "subnet-local",
+            "SecurityGroupIds": "sg-local",
+        }
+
+    def function_environment(self) -> dict[str, str]:
+        """Return what functions find in their environment beside the template's variables."""
+        ports = self.ports
+        aws = f"{HOST}:{ports.aws}"
+        return {
+            "PGPASSFILE": str(self.pgpass),
+            # The servers here speak neither; asking costs each connection two round trips.
+            "PGSSLMODE": "disable",
+            "PGGSSENCMODE": "disable",
+            "LOCALSTACK_HOST": aws,
+            "AWS_ENDPOINT_URL": f"http://{aws}",
+            "AWS_ENDPOINT_URL_LAMBDA": f"http://{HOST}:{ports.invoke}",
+        }

@@ -1,0 +1,151 @@
+"""What a running stack leaves in its state directory: a lock, and where everything is."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import psutil  # type: ignore[import-untyped] # ships no type information
+
+from infra.local.child import StartError
+from infra.local.ports import Ports
+
+_LOCK: Final = "stack.lock"
+_RECORD: Final = "stack.json"
+_ORPHAN_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True)
+class ChildRecord:
+    """A process of the stack; `created` (Unix time) tells it from a later one with its pid."""
+
+    pid: int
+    created: float
+
+
+@dataclass(frozen=True)
+class StackRecord:
+    """A running stack: its process, its ports and children by name. Times are Unix times."""
+
+    pid: int
+    started_at: float
+    ready: bool
+    ports: Ports
+    api_url: str
+    issuer: str
+    invoke_url: str
+    kafka: str
+    bootstrap_servers: str
+    pgpass: str
+    children: Mapping[str, ChildRecord]
+
+
+class StateLock:
+    """Held by the one runner that works in a state directory, and free as soon as that is gone."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+        self._fd = -1
+
+    def __enter__(self) -> Self:
+        """Take the lock; raises StartError that names the stack that has it."""
+        self._state_dir.mkdir(parents=True, exist_ok=True)
+        self._fd = os.open(self._state_dir / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._fd)
+            record = read_record(self._state_dir)
+            known = "" if record is None else f" (pid {record.pid}, {record.api_url})"
+            raise StartError(
+                f"a stack is running here already{known}; `make down` stops it"
+            ) from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)
+
+
+def is_locked(state_dir: Path) -> bool:
+    """Tell whether a runner works in that state directory."""
+    try:
+        fd = os.open(state_dir / _LOCK, os.O_RDWR)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
+
+
+def read_record(state_dir: Path) -> StackRecord | None:
+    """Return what the latest runner left, whether it still runs or not; None without one."""
+    try:
+        fields = json.loads((state_dir / _RECORD).read_text())
+    except FileNotFoundError:
+        return None
+    children = {name: ChildRecord(**child) for name, child in fields.pop("children").items()}
+    return StackRecord(**{**fields, "ports": Ports(**fields["ports"]), "children": children})
+
+
+def write_record(state_dir: Path, record: StackRecord) -> None:
+    """Replace the record."""
+    path = state_dir / _RECORD
+    draft = path.with_name(f"{path.name}.{os.getpid()}")
+    draft.write_text(json.dumps(asdict(record), indent=2))
+    draft.replace(path)
+
+
+def remove_record(state_dir: Path) -> None:
+    """Forget the record: nothing of the stack is left."""
+    (state_dir / _RECORD).unlink(missing_ok=True)
+
+
+def child_record(pid: int) -> ChildRecord | None:
+    """Return the record of a running process of ours; None when it has just ended."""
+    try:
+        return ChildRecord(pid, psutil.Process(pid).create_time())
+    except psutil.Error:
+        return None
+
+
+def end_orphans(state_dir: Path) -> list[str]:
+    """End what a killed runner has left behind, and return its names.
+
+    The kernel has told them to end, where it can; this waits for that, and then insists.
+    """
+    record = read_record(state_dir)
+    if record is None:
+        return []
+    orphans: dict[str, psutil.Process] = {}
+    for name, child in record.children.items():
+        try:
+            process = psutil.Process(child.pid)
+            if abs(process.create_time() - child.created) < 1:
+                orphans[name] = process
+        except psutil.NoSuchProcess:
+            continue
+    deadline = time.monotonic() + _ORPHAN_SECONDS
+    for process in orphans.values():
+        process.terminate()
+    for process in orphans.values():
+        try:
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(_ORPHAN_SECONDS)
+    remove_record(state_dir)
+    return list(orphans)

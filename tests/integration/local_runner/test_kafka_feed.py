@@ -1,0 +1,325 @@
+"""The event-source mapping against real brokers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import statistics
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+import pytest
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+
+from infra.local.failure_destinations import FailureDestinations
+from infra.local.invocation import Invocation
+from infra.local.kafka_feed import KafkaFeed
+from infra.local.kafka_records import Partition, SourceError
+from infra.local.kafka_source import KafkaEventSource
+from infra.local.template_model import KafkaSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from conftest import Background, Kafka
+
+    from infra.local.kafka_records import Fetched
+
+DONE = Invocation(200, b"null", None, "request-1")
+FAILED = Invocation(200, b"{}", "Unhandled", "request-2")
+
+
+class Cluster:
+    """One broker, and names that no other test uses."""
+
+    names = 0
+
+    def __init__(self, servers: str) -> None:
+        self.servers = servers
+        self.producer = KafkaProducer(bootstrap_servers=servers)
+
+    def new_topic(self, partitions: int = 2) -> str:
+        type(self).names += 1
+        name = f"orders-{time.time_ns()}-{self.names}"
+        admin = KafkaAdminClient(bootstrap_servers=self.servers)
+        admin.create_topics({name: {"num_partitions": partitions, "replication_factor": 1}})
+        admin.close()
+        return name
+
+    def produce(self, topic: str, *values: str, partition: int = 0) -> None:
+        sent = [self.producer.send(topic, value.encode(), partition=partition) for value in values]
+        for acknowledgement in sent:
+            acknowledgement.get(timeout=10)
+
+
+@pytest.fixture
+def cluster(kafka: Kafka) -> Iterator[Cluster]:
+    cluster = Cluster(kafka.servers)
+    yield cluster
+    cluster.producer.close()
+
+
+def a_source(topic: str, **settings: Any) -> KafkaSource:  # noqa: ANN401 - any of its fields
+    given: dict[str, Any] = {
+        "topics": (topic,),
+        "group": f"group-of-{topic}",
+        "starting_position": "TRIM_HORIZON",
+        "stream_arn": "arn:aws:kafka:us-east-1:000000000000:cluster/local/0",
+        "window_seconds": 0,
+    }
+    return KafkaSource(**(given | settings))
+
+
+class Reader:
+    """Runs a feed and keeps what it delivers."""
+
+    def __init__(
+        self, cluster: Cluster, source: KafkaSource, starting_timestamp: float | None = None
+    ) -> None:
+        self.lines: list[str] = []
+        self.offsets: list[tuple[int, int]] = []
+        self.arrivals: list[float] = []
+        self.feed = KafkaFeed(source, cluster.servers, self.lines.append, starting_timestamp)
+
+    async def __aenter__(self) -> Self:
+        async with asyncio.timeout(20):
+            self.partitions = await self.feed.start(self._receive)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.feed.close()
+
+    def _receive(self, fetched: Fetched) -> None:
+        self.arrivals += [time.time()] * sum(len(records) for _, records in fetched)
+        self.offsets += [
+            (partition.number, record.offset)
+            for partition, records in fetched
+            for record in records
+        ]
+
+    async def read(self, count: int) -> list[tuple[int, int]]:
+        await until(lambda: len(self.offsets) >= count)
+        return sorted(self.offsets)
+
+
+async def until(condition: Callable[[], object], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - any condition, of anybody's state
+            await asyncio.sleep(0.002)
+
+
+def test_it_goes_on_where_the_group_is_after_a_restart(cluster: Cluster) -> None:
+    topic = cluster.new_topic()
+    cluster.produce(topic, "a", "b", "c")
+
+    async def first_run() -> None:
+        async with Reader(cluster, a_source(topic)) as reader:
+            assert reader.partitions == [Partition(topic, 0), Partition(topic, 1)]
+            assert await reader.read(3) == [(0, 0), (0, 1), (0, 2)]
+            reader.feed.commit(Partition(topic, 0), 2)
+
+    async def second_run() -> None:
+        async with Reader(cluster, a_source(topic, starting_position="LATEST")) as reader:
+            assert await reader.read(1) == [(0, 2)]
+
+    asyncio.run(first_run())
+    asyncio.run(second_run())
+
+
+def test_positions_are_committed_while_it_runs(cluster: Cluster) -> None:
+    topic = cluster.new_topic()
+
+    async def run() -> None:
+        async with Reader(cluster, a_source(topic)) as reader:
+            reader.feed.commit(Partition(topic, 0), 7)
+            onlooker = KafkaConsumer(
+                bootstrap_servers=cluster.servers, group_id=f"group-of-{topic}"
+            )
+            await until(lambda: onlooker.committed(TopicPartition(topic, 0)) == 7)
+            onlooker.close()
+
+    asyncio.run(run())
+
+
+def test_latest_begins_with_what_comes_after_the_first_start(cluster: Cluster) -> None:
+    topic = cluster.new_topic()
+    cluster.produce(topic, "old")
+
+    async def run(*, expected: list[tuple[int, int]]) -> None:
+        async with Reader(cluster, a_source(topic, starting_position="LATEST")) as reader:
+            assert await reader.read(len(expected)) == expected
+
+    asyncio.run(run(expected=[]))
+    cluster.produce(topic, "while nobody was there")
+    asyncio.run(run(expected=[(0, 1)]))
+
+
+def test_at_timestamp_begins_with_the_first_record_of_that_time(cluster: Cluster) -> None:
+    topic = cluster.new_topic(1)
+    for timestamp in (1_000, 2_000, 3_000):
+        cluster.producer.send(topic, b"v", timestamp_ms=1_700_000_000_000 + timestamp).get(10)
+
+    async def run() -> None:
+        source = a_source(topic, starting_position="AT_TIMESTAMP")
+        async with Reader(cluster, source, 1_700_000_001.5) as reader:
+            assert await reader.read(2) == [(0, 1), (0, 2)]
+
+    asyncio.run(run())
+
+
+def test_a_topic_that_does_not_exist_is_said_at_the_start(cluster: Cluster) -> None:
+    async def run() -> None:
+        async with Reader(cluster, a_source("no-such-topic")):
+            pass
+
+    with pytest.raises(SourceError, match="no-such-topic"):
+        asyncio.run(run())
+
+
+def test_a_paused_partition_is_not_fetched_until_it_is_resumed(cluster: Cluster) -> None:
+    topic = cluster.new_topic()
+
+    async def run() -> None:
+        async with Reader(cluster, a_source(topic)) as reader:
+            reader.feed.pause(Partition(topic, 0))
+            await asyncio.to_thread(cluster.produce, topic, "wakes the poll", partition=1)
+            await reader.read(1)
+            await asyncio.to_thread(cluster.produce, topic, "a")
+            await asyncio.to_thread(cluster.produce, topic, "b", partition=1)
+            assert await reader.read(2) == [(1, 0), (1, 1)]
+            reader.feed.resume(Partition(topic, 0))
+            assert await reader.read(3) == [(0, 0), (1, 0), (1, 1)]
+
+    asyncio.run(run())
+
+
+def test_a_record_arrives_within_milliseconds(cluster: Cluster) -> None:
+    topic = cluster.new_topic(4)
+
+    async def run() -> list[float]:
+        sent: list[float] = []
+        async with Reader(cluster, a_source(topic)) as reader:
+            for number in range(60):
+                await asyncio.to_thread(cluster.produce, topic, "v", partition=number % 4)
+                sent.append(time.time())  # when the broker has acknowledged it
+                await reader.read(number + 1)
+            return [at - acked for at, acked in zip(reader.arrivals, sent, strict=True)]
+
+    assert statistics.median(asyncio.run(run())) < 0.05
+
+
+def test_an_idle_source_needs_next_to_no_cpu(cluster: Cluster) -> None:
+    topic = cluster.new_topic(4)
+
+    async def run() -> float:
+        async with Reader(cluster, a_source(topic)):
+            await asyncio.sleep(2)  # to notice a broker that answers at once
+            before = time.process_time()
+            await asyncio.sleep(2)
+            return (time.process_time() - before) / 2
+
+    assert asyncio.run(run()) < 0.08
+
+
+def test_records_that_fail_go_to_a_topic_with_their_keys(cluster: Cluster) -> None:
+    topic, failed = cluster.new_topic(1), cluster.new_topic(1)
+    cluster.producer.send(topic, b"poison", key=b"order-1", headers=[("h", b"1")]).get(10)
+    lines: list[str] = []
+
+    async def fail(_: bytes) -> Invocation:
+        return FAILED
+
+    async def run() -> None:
+        destinations = FailureDestinations(
+            aws_endpoint="127.0.0.1:1", bootstrap_servers=cluster.servers
+        )
+        source = KafkaEventSource(
+            "OrderDetails",
+            a_source(topic, retries=0, on_failure=f"kafka://{failed}"),
+            bootstrap_servers=cluster.servers,
+            invoke=fail,
+            destinations=destinations,
+            log=lines.append,
+        )
+        await source.start()
+        await until(lambda: any("RetryAttemptsExhausted" in line for line in lines))
+        await source.close()
+        await destinations.close()
+
+    asyncio.run(run())
+    with KafkaConsumer(
+        failed, bootstrap_servers=cluster.servers, auto_offset_reset="earliest"
+    ) as consumer:
+        message = next(consumer)
+    body = json.loads(message.value)
+    assert message.key == b"order-1"
+    assert body["requestContext"]["condition"] == "RetryAttemptsExhausted"
+    assert body["requestContext"]["approximateInvokeCount"] == 1
+    assert body["KafkaBatchInfo"]["batchSize"] == 1
+    (record,) = body["payload"]["records"][f"{topic}-0"]
+    assert (record["offset"], record["value"]) == (0, "cG9pc29u")
+    assert record["headers"] == [{"h": [49]}]
+
+
+def test_a_restarted_mapping_repeats_only_what_was_not_done(cluster: Cluster) -> None:
+    topic = cluster.new_topic(1)
+    cluster.produce(topic, *"abcdef")
+    seen: list[int] = []
+
+    def a_mapping(stop_at: int | None) -> KafkaEventSource:
+        async def invoke(payload: bytes) -> Invocation:
+            offsets = [
+                record["offset"]
+                for records in json.loads(payload)["records"].values()
+                for record in records
+            ]
+            if stop_at in offsets:
+                await asyncio.sleep(60)  # until it is cancelled
+            seen.extend(offsets)
+            return DONE
+
+        return KafkaEventSource(
+            "OrderDetails",
+            a_source(topic, batch_size=2),
+            bootstrap_servers=cluster.servers,
+            invoke=invoke,
+            destinations=FailureDestinations(
+                aws_endpoint="127.0.0.1:1", bootstrap_servers=cluster.servers
+            ),
+            log=lambda _: None,
+        )
+
+    async def run(stop_at: int | None, count: int) -> None:
+        mapping = a_mapping(stop_at)
+        await mapping.start()
+        await until(lambda: len(seen) >= count)
+        await mapping.close()
+
+    asyncio.run(run(4, 4))
+    assert seen == [0, 1, 2, 3]
+    asyncio.run(run(None, 6))
+    assert seen == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_broker_that_dies_and_comes_back_loses_and_repeats_nothing(
+    cluster: Cluster, kafka: Kafka, background: Background
+) -> None:
+    topic = cluster.new_topic(2)
+    cluster.produce(topic, "a", "b")
+
+    async def run() -> list[str]:
+        async with Reader(cluster, a_source(topic)) as reader:
+            await reader.read(2)
+            background.run(kafka.child.stop())
+            await until(lambda: len(reader.lines) == 1)
+            background.run(kafka.child.start())
+            await until(lambda: len(reader.lines) == 2)
+            after = Cluster(kafka.servers)
+            await asyncio.to_thread(after.produce, topic, "c")
+            after.producer.close()
+            assert await reader.read(3) == [(0, 0), (0, 1), (0, 2)]
+            return reader.lines
+
+    gone, back = asyncio.run(run())
+    assert "cannot be reached" in gone
+    assert "is back" in back
