@@ -113,6 +113,8 @@ class FailureDestinations:
 
     async def close(self) -> None:
         """Close the connections."""
+        for client in self._clients.values():
+            client.close()
         if self._producer is not None:
             await asyncio.to_thread(self._producer.close)
 

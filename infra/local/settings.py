@@ -44,7 +44,7 @@ class Settings:
 
     @property
     def pgpass(self) -> Path:
-        """libpq's password file for both databases, for PGPASSFILE."""
+        """The password file (PGPASSFILE) for both databases."""
         return self.state_dir / "pgpass"
 
     @property

@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import psycopg2
@@ -32,6 +32,7 @@ from infra.local.schedules import Schedules
 from infra.local.settings import Settings
 from infra.local.stack_record import (
     StackRecord,
+    StateLock,
     child_record,
     end_orphans,
     remove_record,
@@ -57,6 +58,7 @@ class Stack:
         self._children: list[Child] = []
         self._started_at = time.time()
         self._ready = False
+        self._lock = StateLock(settings.state_dir)
 
     async def start(self) -> None:
         """Start everything, and return when requests are served.
@@ -64,11 +66,12 @@ class Stack:
         Raises StartError or TemplateError. What has been started is there until `close`.
         """
         settings = self.settings
+        self._lock.acquire()
         if orphans := await asyncio.to_thread(end_orphans, settings.state_dir):
             self._logs.warning(f"ended what a killed runner had left: {', '.join(orphans)}")
-        setting = kind_kept(settings.state_dir) if settings.kafka == "auto" else settings.kafka
+        kept = kind_kept(settings.state_dir) if settings.kafka == "auto" else None
         kafka = await choose_kafka(
-            setting or "auto", self.ports.kafka, settings.cache_dir, self._progress.say
+            kept or settings.kafka, self.ports.kafka, settings.cache_dir, self._progress.say
         )
         keep_kind(settings.state_dir, kafka)
         self.kafka = kafka
@@ -85,7 +88,9 @@ class Stack:
         """Stop everything, in the reverse order; nothing is left behind."""
         await self._exit.aclose()
         await asyncio.gather(*(stop() for stop in self._stops))
-        remove_record(self.settings.state_dir)
+        if self._lock.held:
+            remove_record(self.settings.state_dir)
+            self._lock.release()
 
     def kill(self) -> None:
         """Kill every process at once; functions die with the runner."""
@@ -210,8 +215,7 @@ class Stack:
             for source in function.kafka_sources
         ]
         with self._progress.part("event sources", f"{len(sources)} consumer groups"):
-            for source in sources:
-                self._exit.push_async_callback(source.close)
+            self._exit.push_async_callback(_close_all, sources)
             await asyncio.gather(*(source.start() for source in sources))
 
     def _own(self, child: Child, stop: Callable[[], Awaitable[None]]) -> None:
@@ -259,6 +263,10 @@ def _roles(template: Template, port: int) -> set[str]:
 
 def _invoker(service: LambdaService, name: str) -> Callable[[bytes], Awaitable[Invocation]]:
     return lambda payload: service.invoke(name, payload)
+
+
+async def _close_all(sources: Sequence[KafkaEventSource]) -> None:
+    await asyncio.gather(*(source.close() for source in sources))
 
 
 def _message(payload: bytes) -> str:

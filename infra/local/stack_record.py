@@ -3,12 +3,12 @@
 import fcntl
 import json
 import os
+import signal
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import psutil  # type: ignore[import-untyped] # ships no type information
 
@@ -52,28 +52,30 @@ class StateLock:
         self._state_dir = state_dir
         self._fd = -1
 
-    def __enter__(self) -> Self:
+    @property
+    def held(self) -> bool:
+        """Whether this process has it."""
+        return self._fd >= 0
+
+    def acquire(self) -> None:
         """Take the lock; raises StartError that names the stack that has it."""
         self._state_dir.mkdir(parents=True, exist_ok=True)
-        self._fd = os.open(self._state_dir / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        fd = os.open(self._state_dir / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(self._fd)
+            os.close(fd)
             record = read_record(self._state_dir)
             known = "" if record is None else f" (pid {record.pid}, {record.api_url})"
             raise StartError(
                 f"a stack is running here already{known}; `make down` stops it"
             ) from None
-        return self
+        self._fd = fd
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def release(self) -> None:
+        """Give it back."""
         os.close(self._fd)
+        self._fd = -1
 
 
 def is_locked(state_dir: Path) -> bool:
@@ -140,7 +142,7 @@ def end_orphans(state_dir: Path) -> list[str]:
             continue
     deadline = time.monotonic() + _ORPHAN_SECONDS
     for process in orphans.values():
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # for PostgreSQL SIGTERM would wait for its clients
     for process in orphans.values():
         try:
             process.wait(max(0.0, deadline - time.monotonic()))

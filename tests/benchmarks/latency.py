@@ -18,7 +18,7 @@ import aiohttp
 from kafka import KafkaConsumer, TopicPartition
 
 from infra.local.issuer import load_or_create_key, mint_token
-from infra.local.stack import AUDIENCE, DEFAULT_STATE
+from infra.local.settings import AUDIENCE, DEFAULT_STATE
 from infra.local.stack_record import StackRecord, read_record
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from infra.local.kafka_broker import KafkaBroker
 from infra.local.kafka_install import choose_kafka
 from infra.local.logs import Logs
 from infra.local.ports import Ports
-from infra.local.stack import DEFAULT_STATE
+from infra.local.settings import DEFAULT_STATE
 from infra.local.template_model import Template
 
 if TYPE_CHECKING:

@@ -37,8 +37,14 @@ EVENT = {
 
 
 def deliver(endpoint: str, destination: str) -> None:
-    destinations = FailureDestinations(aws_endpoint=endpoint, bootstrap_servers="127.0.0.1:1")
-    asyncio.run(destinations.deliver(destination, BATCH))
+    async def run() -> None:
+        destinations = FailureDestinations(aws_endpoint=endpoint, bootstrap_servers="127.0.0.1:1")
+        try:
+            await destinations.deliver(destination, BATCH)
+        finally:
+            await destinations.close()
+
+    asyncio.run(run())
 
 
 def client(endpoint: str, service: str) -> Any:  # noqa: ANN401 - boto3 makes it at run time

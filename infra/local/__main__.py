@@ -1,0 +1,166 @@
+"""`python -m infra.local`: the commands behind the Makefile's targets."""
+
+import argparse
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from infra.local.child import StartError
+from infra.local.issuer import DEFAULT_TTL_SECONDS, load_or_create_key, mint_token
+from infra.local.settings import AUDIENCE, DEFAULT_STATE, Settings
+from infra.local.stack_record import StateLock, end_orphans, is_locked, read_record
+
+_STOP_SECONDS: Final = 15.0
+# What a reset keeps: downloads, tools, and the file that is locked meanwhile.
+_KEPT: Final = {"cache", "sam", "stack.lock"}
+
+
+def main() -> int:
+    """Run one command; returns the exit status."""
+    options = _parser().parse_args()
+    settings = Settings(
+        port=options.port,
+        aws_port=options.aws_port,
+        kafka=options.kafka,
+        state_dir=options.state_dir.resolve(),
+    )
+    try:
+        status: int = options.run(settings, options)
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return status
+
+
+def _up(settings: Settings, options: argparse.Namespace) -> int:
+    # What follows needs a third of a second to import; the other commands do without it.
+    from infra.local.run_stack import run, start_detached  # noqa: PLC0415
+
+    if options.detach:
+        arguments = [f"--port={settings.port}", f"--kafka={settings.kafka}"]
+        arguments += [f"--state-dir={settings.state_dir}"]
+        arguments += [] if settings.aws_port is None else [f"--aws-port={settings.aws_port}"]
+        arguments += ["--colour"] if sys.stdout.isatty() else []
+        return start_detached(settings, arguments)
+    colour = options.colour or sys.stdout.isatty()
+    if options.progress_fd is None:
+        return run(settings, progress_out=sys.stdout, console=sys.stdout, colour=colour)
+    os.set_inheritable(options.progress_fd, False)  # noqa: FBT003 - takes no keywords
+    with os.fdopen(options.progress_fd, "w") as out:
+        return run(settings, progress_out=out, console=None, colour=colour)
+
+
+def _down(settings: Settings, _options: argparse.Namespace) -> int:
+    if not is_locked(settings.state_dir):
+        print("nothing is running")
+        return 0
+    _stop(settings.state_dir)
+    print("stopped")
+    return 0
+
+
+def _reset(settings: Settings, _options: argparse.Namespace) -> int:
+    if is_locked(settings.state_dir):
+        _stop(settings.state_dir)
+    lock = StateLock(settings.state_dir)
+    lock.acquire()
+    end_orphans(settings.state_dir)
+    for path in settings.state_dir.iterdir():
+        if path.name in _KEPT:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    print("all data is forgotten")
+    return 0
+
+
+def _token(settings: Settings, options: argparse.Namespace) -> int:
+    record = read_record(settings.state_dir)
+    issuer = settings.issuer if record is None else record.issuer
+    key = load_or_create_key(settings.state_dir)
+    print(mint_token(key, issuer, AUDIENCE, customer=options.customer, ttl_seconds=options.ttl))
+    return 0
+
+
+def _status(settings: Settings, _options: argparse.Namespace) -> int:
+    from infra.local.stack_status import measure, table  # noqa: PLC0415 - only needed here
+
+    record = read_record(settings.state_dir)
+    if record is None or not is_locked(settings.state_dir):
+        print("nothing is running")
+        return 1
+    minutes = (time.time() - record.started_at) / 60
+    print(f"{record.api_url}  pid {record.pid}, for {minutes:.0f} minutes, {record.kafka}")
+    print(table(measure(record)))
+    return 0
+
+
+def _logs(settings: Settings, _options: argparse.Namespace) -> int:
+    path = settings.logs_dir / "stack.log"
+    if not path.exists():
+        print("no detached stack has logged anything; each part's log is in", settings.logs_dir)
+        return 1
+    follow = ["tail", "-n", "50", "-F", str(path)]
+    try:
+        return subprocess.run(follow, check=False).returncode
+    except KeyboardInterrupt:
+        return 0
+
+
+def _stop(state_dir: Path) -> None:
+    """Ask the runner to stop and wait until it is gone; kill it when it takes too long."""
+    record = read_record(state_dir)
+    if record is None:
+        raise StartError("a stack is only just starting here; try again in a moment")
+    deadline = time.monotonic() + _STOP_SECONDS
+    os.kill(record.pid, signal.SIGTERM)
+    while is_locked(state_dir):
+        if time.monotonic() > deadline:
+            print(f"pid {record.pid} does not stop and is killed", file=sys.stderr)
+            os.kill(record.pid, signal.SIGKILL)
+            deadline += _STOP_SECONDS
+        time.sleep(0.01)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
+    common = argparse.ArgumentParser(add_help=False)
+    environment = os.environ
+    common.add_argument("--port", type=int, default=environment.get("PORT") or 3000)
+    common.add_argument("--aws-port", type=int, default=environment.get("AWS_PORT") or None)
+    common.add_argument(
+        "--kafka",
+        default=environment.get("KAFKA") or "auto",
+        help="auto, apache, embedded, or host:port[,host:port] of brokers that run already",
+    )
+    common.add_argument("--state-dir", type=Path, default=DEFAULT_STATE)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", parents=[common], help="run the whole system")
+    up.add_argument("--detach", action="store_true", help="return when it is ready")
+    up.add_argument("--colour", action="store_true", help=argparse.SUPPRESS)
+    up.add_argument("--progress-fd", type=int, help=argparse.SUPPRESS)
+    up.set_defaults(run=_up)
+    token = commands.add_parser("token", parents=[common], help="print an access token")
+    token.add_argument("--customer", help="a customer's token; an operator's without")
+    token.add_argument("--ttl", type=int, default=DEFAULT_TTL_SECONDS, help="seconds")
+    token.set_defaults(run=_token)
+    for name, run, text in (
+        ("down", _down, "stop it"),
+        ("reset", _reset, "stop it and forget its data"),
+        ("status", _status, "what runs, its memory and processor time"),
+        ("logs", _logs, "follow the log of a detached stack"),
+    ):
+        commands.add_parser(name, parents=[common], help=text).set_defaults(run=run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

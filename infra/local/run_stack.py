@@ -1,0 +1,129 @@
+"""Runs a stack until it is told to stop: in the foreground, or detached from its terminal."""
+
+import asyncio
+import os
+import shlex
+import signal
+import subprocess
+import sys
+from typing import Final, TextIO
+
+import uvloop
+
+from infra.local.child import StartError
+from infra.local.issuer import load_or_create_key, mint_token
+from infra.local.logs import Logs
+from infra.local.progress import Progress
+from infra.local.settings import AUDIENCE, ROOT, Settings
+from infra.local.stack import Stack
+from infra.local.template import TemplateError
+
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_INTERRUPTED: Final = 130
+_READY: Final = "ready"  # the line by which the process that shows the start knows its end
+
+
+def run(settings: Settings, *, progress_out: TextIO, console: TextIO | None, colour: bool) -> int:
+    """Run a stack until a signal stops it, and return the exit status.
+
+    `progress_out` is told how it starts; its log goes to `console`, or without one to a file.
+    """
+    progress = Progress(progress_out, colour=colour)
+    try:
+        with Logs(settings.logs_dir, console=console, colour=colour if console else None) as logs:
+            return uvloop.run(_run(settings, logs, progress, detached=console is None))
+    except StartError as error:
+        progress.failed(str(error))
+        return 1
+
+
+async def _run(settings: Settings, logs: Logs, progress: Progress, *, detached: bool) -> int:
+    stack = Stack(settings, logs=logs, progress=progress)
+    running = asyncio.current_task()
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        if stopping:
+            stack.kill()
+            os._exit(_INTERRUPTED)  # the second time is meant: nothing is waited for
+        stopping = True
+        if running is not None:
+            running.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
+    status = 0
+    try:
+        await stack.start()
+        progress.say(_summary(stack))
+        if detached:
+            progress.end()
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        progress.say("stopping …")
+    except (StartError, TemplateError) as error:
+        progress.failed(str(error))
+        status = 1
+    finally:
+        stopping = True
+        await stack.close()
+    return status
+
+
+def start_detached(settings: Settings, arguments: list[str]) -> int:
+    """Start a runner of its own, show how it starts, and return when it is ready or has failed."""
+    settings.logs_dir.mkdir(parents=True, exist_ok=True)
+    read_end, write_end = os.pipe()
+    with (settings.logs_dir / "stack.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "infra.local", "up", *arguments, f"--progress-fd={write_end}"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(write_end,),
+            start_new_session=True,
+        )
+    os.close(write_end)
+    ready = False
+    try:
+        with os.fdopen(read_end) as lines:
+            for line in lines:
+                sys.stdout.write(line)
+                sys.stdout.flush()
+                ready = ready or line.strip() == _READY
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        return process.wait() or _INTERRUPTED
+    return 0 if ready else process.wait() or 1
+
+
+def _summary(stack: Stack) -> str:
+    settings, ports = stack.settings, stack.ports
+    key = load_or_create_key(settings.state_dir)
+    token = mint_token(key, settings.issuer, AUDIENCE, customer=None)
+    psql = f"PGPASSFILE={shlex.quote(str(settings.pgpass))} psql -h 127.0.0.1"
+    order = (
+        '{"customer_id": "ALFKI", "currency": "EUR", "lines": [{"sku": "chai", "quantity": 2, '
+        '"unit_price": {"amount": "18.00", "currency": "EUR"}}], "shipping_address": '
+        '{"name": "Maria Anders", "street": "Obere Str. 57", "city": "Berlin", '
+        '"postal_code": "12209", "country": "DE"}}'
+    )
+    return f"""
+{_READY}
+
+  HTTP API     {settings.api_url}
+  Lambda       http://127.0.0.1:{ports.invoke}  (aws --endpoint-url; boto3)
+  Kafka        {stack.kafka.description if stack.kafka else ""}
+  databases    {psql} -p {ports.write_database} -U ordering_owner ordering   # write
+               {psql} -p {ports.read_database} -U ordering_owner ordering   # read
+  logs         {settings.logs_dir}
+
+  TOKEN={token}
+
+  curl -i {settings.api_url}/orders -H "Authorization: Bearer $TOKEN" \\
+    -H 'Content-Type: application/json' -d '{order}'
+  curl -i {settings.api_url}/customers/ALFKI/orders -H "Authorization: Bearer $TOKEN"
+"""

@@ -1,0 +1,23 @@
+"""A fresh stack for each fault, so that one test's wreckage is not the next one's."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.running_stack import RunningStack, kafka_kinds, running_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Iterator[RunningStack]:
+    kinds = kafka_kinds()
+    has_apache = all(shutil.which(program) for program in ("java", "mvn"))
+    kind = "apache" if "apache" in kinds and has_apache else kinds[-1]
+    with running_stack(tmp_path, kind) as stack:
+        yield stack

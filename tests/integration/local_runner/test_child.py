@@ -1,0 +1,111 @@
+"""Processes that the runner owns: sh stands for the servers."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import pytest
+from lambda_fixtures import until
+
+from infra.local.child import Child, Launch, StartError
+from infra.local.logs import Logs
+
+ROOT = Path(__file__).parents[3]
+
+
+def a_launch(directory: Path, script: str, **changes) -> Launch:
+    fields = {"log": directory / "part.log", "answers": lambda _pid: True, "stop_seconds": 0.5}
+    return Launch(("/bin/sh", "-c", script), **{**fields, **changes})
+
+
+@contextlib.asynccontextmanager
+async def a_child(directory: Path, script: str, **changes) -> AsyncIterator[Child]:
+    with Logs(directory / "logs", console=None) as logs:
+        child = Child("the part", a_launch(directory, script, **changes), logs)
+        await child.start()
+        try:
+            yield child
+        finally:
+            await child.stop()
+
+
+def test_a_child_that_is_killed_is_started_again(tmp_path):
+    async def scenario():
+        async with a_child(tmp_path, "sleep 60") as child:
+            first = child.pid
+            os.kill(first, signal.SIGKILL)
+            await until(lambda: child.pid != first)
+            assert psutil.pid_exists(child.pid)
+            return child.pid
+
+    last = asyncio.run(scenario())
+    assert not psutil.pid_exists(last)
+    assert "has died: killed by SIGKILL" in (tmp_path / "logs" / "stack.log").read_text()
+
+
+def test_a_child_that_cannot_start_says_so_in_its_own_words(tmp_path):
+    async def scenario():
+        async with a_child(tmp_path, "echo no such option; exit 3", answers=lambda _pid: False):
+            pass
+
+    with pytest.raises(StartError, match=r"exit status 3[\s\S]*no such option"):
+        asyncio.run(scenario())
+
+
+def test_a_child_that_never_answers_is_ended(tmp_path):
+    pids = []
+
+    def answers(pid: int) -> bool:
+        pids.append(pid)
+        return False
+
+    async def scenario():
+        async with a_child(tmp_path, "sleep 60", answers=answers, start_seconds=0.1):
+            pass
+
+    with pytest.raises(StartError, match="does not answer"):
+        asyncio.run(scenario())
+    assert not psutil.pid_exists(pids[0])
+
+
+def test_a_child_that_does_not_want_to_stop_is_killed(tmp_path):
+    async def scenario():
+        script = "trap '' TERM; echo trapped; while :; do sleep 0.05; done"
+        async with a_child(tmp_path, script) as child:
+            await until(lambda: "trapped" in (tmp_path / "part.log").read_text())
+            return child.pid
+
+    assert not psutil.pid_exists(asyncio.run(scenario()))
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="the death signal needs util-linux")
+def test_a_child_ends_with_a_runner_that_is_killed(tmp_path):
+    program = f"""
+import asyncio
+from pathlib import Path
+from infra.local.child import Child, Launch
+from infra.local.logs import Logs
+
+async def main():
+    directory = Path({str(tmp_path)!r})
+    launch = Launch(("/bin/sleep", "60"), log=directory / "part.log", answers=lambda _pid: True)
+    child = Child("the part", launch, Logs(directory / "logs", console=None))
+    await child.start()
+    print(child.pid, flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as runner:
+        child = psutil.Process(int(runner.stdout.readline()))
+        runner.kill()
+    assert child.wait(5) is None or not child.is_running()

@@ -1,0 +1,158 @@
+"""A real cluster, from nothing to an accident."""
+
+import asyncio
+import contextlib
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+import psycopg2
+import pytest
+from lambda_fixtures import until
+
+from infra.local.logs import Logs
+from infra.local.passwords import load_or_create_passwords, write_pgpass
+from infra.local.ports import Ports
+from infra.local.postgres import PostgresCluster
+
+PASSWORDS = {
+    "postgres": "super",
+    "ordering_owner": "owns",
+    "ordering_command": "commands",
+}
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state that the tests of this file share: making a cluster takes a second."""
+    return tmp_path_factory.mktemp("cluster")
+
+
+@pytest.fixture
+def port(free_ports: Ports) -> int:
+    return free_ports.write_database
+
+
+def a_cluster(directory: Path, port: int, logs: Logs) -> PostgresCluster:
+    return PostgresCluster(
+        "write", directory / "pg", port, PASSWORDS, logs=logs, logs_directory=directory / "logs"
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(directory: Path, port: int) -> AsyncIterator[PostgresCluster]:
+    with Logs(directory / "logs", console=None) as logs:
+        cluster = a_cluster(directory, port, logs)
+        try:
+            await cluster.start()
+            await cluster.provide_roles()
+            yield cluster
+        finally:
+            await cluster.stop()
+
+
+def ask(port: int, statement: str, role: str = "ordering_owner", **changes: str) -> list[tuple]:
+    options = {"password": PASSWORDS[role], "dbname": "ordering", **changes}
+    connection = psycopg2.connect(host="127.0.0.1", port=port, user=role, **options)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+def test_an_initialisation_that_was_interrupted_is_begun_anew(directory, port):
+    (directory / "pg" / "write.new").mkdir(parents=True)
+    (directory / "pg" / "write.new" / "PG_VERSION").write_text("18\n")
+
+    async def scenario():
+        async with running(directory, port):
+            assert ask(port, "select current_user, current_database()") == [
+                ("ordering_owner", "ordering")
+            ]
+
+    asyncio.run(scenario())
+    assert not (directory / "pg" / "write.new").exists()
+
+
+def test_commits_are_on_disk_before_they_are_acknowledged(directory, port):
+    async def scenario():
+        async with running(directory, port):
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                assert ask(port, f"show {setting}") == [("on",)]
+
+    asyncio.run(scenario())
+
+
+def test_nobody_gets_in_without_the_password(directory, port):
+    async def scenario():
+        async with running(directory, port):
+            with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+                ask(port, "select 1", password="guess")  # noqa: S106 - a wrong one
+            assert ask(port, "select 1", "ordering_command") == [(1,)]
+            rules = "select distinct auth_method from pg_hba_file_rules"
+            assert ask(port, rules, "postgres") == [("scram-sha-256",)]
+
+    asyncio.run(scenario())
+
+
+def test_a_server_that_is_killed_comes_back_with_all_that_was_committed(directory, port):
+    async def scenario():
+        async with running(directory, port) as cluster:
+            ask(port, "create table if not exists kept as select 42 as answer")
+            first = cluster.child.pid
+            os.kill(first, signal.SIGKILL)
+            await until(lambda: cluster.child.pid != first, seconds=20)
+            await until(lambda: answers(port), seconds=20)
+            assert ask(port, "select answer from kept") == [(42,)]
+
+    asyncio.run(scenario())
+
+
+def test_the_server_of_a_runner_that_is_gone_is_ended_first(directory, port):
+    async def scenario():
+        async with running(directory, port) as orphaned:
+            pid = orphaned.child.pid
+            await orphaned.child.forget()
+            async with running(directory, port + 1):
+                assert not psutil.pid_exists(pid)
+                assert ask(port + 1, "select 1") == [(1,)]
+
+    asyncio.run(scenario())
+
+
+def test_a_lock_file_whose_pid_is_somebody_else_s_now_does_not_matter(directory, port):
+    (directory / "pg" / "write" / "postmaster.pid").write_text(f"{os.getpid()}\n")
+
+    async def scenario():
+        async with running(directory, port):
+            assert ask(port, "select 1") == [(1,)]
+
+    asyncio.run(scenario())
+
+
+def test_passwords_are_made_once_and_for_their_owner_only(tmp_path):
+    path = tmp_path / "passwords.json"
+    first = load_or_create_passwords(path, {"write": ["ordering_command"]})
+    again = load_or_create_passwords(path, {"write": ["ordering_relay"], "read": []})
+    assert set(first["write"]) == {"postgres", "ordering_owner", "ordering_command"}
+    assert first["write"].items() < again["write"].items()
+    write_pgpass(tmp_path / "pgpass", again, {"write": 1, "read": 2})
+    for file in (path, tmp_path / "pgpass"):
+        assert file.stat().st_mode & 0o777 == 0o600
+    command = again["write"]["ordering_command"]
+    assert (
+        f"127.0.0.1:1:ordering:ordering_command:{command}"
+        in (tmp_path / "pgpass").read_text().splitlines()
+    )
+
+
+def answers(port: int) -> bool:
+    try:
+        return ask(port, "select 1") == [(1,)]
+    except psycopg2.OperationalError:
+        return False

@@ -1,0 +1,194 @@
+"""A whole stack of its own for tests: started by the project's own command, on free ports."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil  # type: ignore[import-untyped] # ships no type information
+
+from infra.local.issuer import load_or_create_key, mint_token
+from infra.local.settings import AUDIENCE
+from infra.local.stack_record import StackRecord, read_record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+ROOT = Path(__file__).parents[1]
+_PORTS = 7
+READ_MODELS = ("order_details", "customer_orders")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def token(self) -> str:
+        return self.headers["consistency-token"]
+
+
+class RunningStack:
+    """A stack that runs in ``state``, as its clients and its operators see it."""
+
+    def __init__(self, state: Path, port: int, kafka: str) -> None:
+        self.state = state
+        self.port = port
+        self.kafka = kafka
+        self.url = f"http://127.0.0.1:{port}"
+
+    # ── as an operator ───────────────────────────────────────────────────────────────────────
+
+    def command(self, *arguments: str) -> list[str]:
+        where = [f"--state-dir={self.state}", f"--port={self.port}", f"--kafka={self.kafka}"]
+        return [sys.executable, "-m", "infra.local", *arguments, *where]
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, cwd=ROOT, check=False
+        )
+
+    def start(self) -> None:
+        done = self.run("up", "--detach")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def stop(self) -> None:
+        done = self.run("down")
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    @property
+    def record(self) -> StackRecord:
+        record = read_record(self.state)
+        assert record is not None, "the stack does not run"
+        return record
+
+    def child(self, part: str) -> psutil.Process:
+        """Give the server whose name in the record contains ``part``."""
+        (pid,) = (child.pid for name, child in self.record.children.items() if part in name)
+        return psutil.Process(pid)
+
+    def environments(self, stem: str) -> list[psutil.Process]:
+        """Give the processes that run this function."""
+        return [
+            process
+            for process in psutil.Process(self.record.pid).children(recursive=True)
+            if any(argument.endswith(f".{stem}.handler") for argument in _command_of(process))
+        ]
+
+    def log(self, part: str) -> str:
+        return (self.state / "logs" / f"{part}.log").read_text()
+
+    # ── as a client ──────────────────────────────────────────────────────────────────────────
+
+    def jwt(self, *, customer: str | None = None, ttl_seconds: int = 3600) -> str:
+        key = load_or_create_key(self.state)
+        issuer = f"{self.url}/issuer"
+        return mint_token(key, issuer, AUDIENCE, customer=customer, ttl_seconds=ttl_seconds)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        customer: str | None = None,
+        authorization: str | None = None,
+        **headers: str,
+    ) -> Answer:
+        """Send one request, as an operator unless told otherwise; a str body goes as it is."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent["authorization"] = authorization or f"Bearer {self.jwt(customer=customer)}"
+        content = body if isinstance(body, str) else json.dumps(body)
+        if body is not None:
+            sent.setdefault("content-type", "application/json")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=40)
+        try:
+            connection.request(method, path, content.encode() if body is not None else None, sent)
+            response = connection.getresponse()
+            text = response.read()
+        finally:
+            connection.close()
+        answered = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, answered, json.loads(text) if text else None)
+
+    def place(self, **changes: object) -> Answer:
+        answer = self.call("POST", "/orders", an_order(**changes))
+        assert answer.status == 201, answer
+        return answer
+
+    def read(self, order: str, token: str, *, wait: int = 20) -> Answer:
+        """Read an order once the query has seen ``token``."""
+        path = f"/orders/{order}"
+        return self.call("GET", path, consistency_token=token, prefer=f"wait={wait}")
+
+
+def an_order(**changes: object) -> dict[str, object]:
+    return {
+        "customer_id": "ALFKI",
+        "currency": "EUR",
+        "lines": [
+            {"sku": "28", "quantity": 3, "unit_price": {"amount": "9.99", "currency": "EUR"}}
+        ],
+        "shipping_address": {"name": "M", "street": "S 1", "city": "Berlin", "country": "DE"},
+    } | changes
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.01)
+
+
+@contextmanager
+def running_stack(state: Path, kafka: str) -> Iterator[RunningStack]:
+    """Start a stack on free ports; at the end it is stopped and nothing of it may be left."""
+    stack = RunningStack(state, _free_ports(), kafka)
+    try:
+        stack.start()
+        yield stack
+    finally:
+        record = read_record(state)
+        left = [] if record is None else psutil.Process(record.pid).children(recursive=True)
+        stack.run("down")
+        assert not [process for process in left if process.is_running()]
+
+
+def kafka_kinds() -> list[str]:
+    """Give the brokers to test with: the one that KAFKA= names, or both."""
+    chosen = os.environ.get("KAFKA", "auto")
+    return ["apache", "embedded"] if chosen in ("", "auto") else [chosen]
+
+
+def _free_ports() -> int:
+    """Find seven free ports in a row, outside the range that the kernel hands out."""
+    for base in range(20_000 + os.getpid() % 1000 * 10, 32_000, 10):
+        if all(_is_free(port) for port in range(base, base + _PORTS)):
+            return base
+    raise AssertionError("no free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as trial:
+        return trial.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _command_of(process: psutil.Process) -> list[str]:
+    try:
+        command: list[str] = process.cmdline()
+    except psutil.Error:
+        return []
+    return command
