@@ -199,8 +199,3 @@ def problem_response(problem: Problem, correlation_id: str) -> Response:
         },
         "body": json.dumps(body, ensure_ascii=False),
     }
-
-
-def unavailable(detail: str) -> Problem:
-    """503: nothing is half done, and trying again soon is right."""
-    return Problem(503, "service-unavailable", detail, headers={"retry-after": "1"})

@@ -39,6 +39,11 @@ class WriteSide:
     write_database: str
     database_authentication: str = IAM
 
+    @property
+    def conninfo(self) -> str:
+        """The side's database."""
+        return self.write_database
+
 
 @dataclass(frozen=True)
 class ReadSide:
@@ -46,6 +51,11 @@ class ReadSide:
 
     read_database: str
     database_authentication: str = IAM
+
+    @property
+    def conninfo(self) -> str:
+        """The side's database."""
+        return self.read_database
 
 
 @dataclass(frozen=True)

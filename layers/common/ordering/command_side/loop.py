@@ -8,15 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from ordering import consistency
 from ordering.errors import ORDER_NOT_FOUND, Forbidden, NotFound, Refusal
+from ordering.function import HttpFunction
 from ordering.http import (
     Principal,
     Problem,
@@ -24,14 +24,11 @@ from ordering.http import (
     Response,
     invalid_request,
     json_response,
-    problem_response,
-    unavailable,
 )
 from ordering.ids import order_id_of, uuid7
-from ordering.observability import MetricUnit, flush_metrics, logger, metrics
+from ordering.observability import logger
 from ordering.order import Order, evolve
-from ordering.postgres import Database, DatabaseUnavailableError
-from ordering.settings import WriteSide, function_stem, read_settings
+from ordering.settings import WriteSide
 from ordering.values import Value
 
 from . import store
@@ -65,8 +62,11 @@ class _Asked(Generic[CommandT]):
     request: Request
 
 
-class CommandFunction(Generic[CommandT]):
+class CommandFunction(HttpFunction, Generic[CommandT]):
     """The Lambda handler of one command."""
+
+    side = WriteSide
+    kind = "Command"
 
     def __init__(
         self,
@@ -80,46 +80,7 @@ class CommandFunction(Generic[CommandT]):
         self._decide = decide
         self._opens_an_order = opens_an_order
         self._permit = permit
-        self._opened_database: Database | None = None
-
-    def using(self, database: Database) -> Self:
-        """Give the same function on this database instead of the one its settings name."""
-        function = copy(self)
-        function._opened_database = database  # noqa: SLF001 - its own copy
-        return function
-
-    @property
-    def _database(self) -> Database:
-        if self._opened_database is None:
-            settings = read_settings(WriteSide)
-            self._opened_database = Database(
-                settings.write_database, settings.database_authentication, function_stem()
-            )
-        return self._opened_database
-
-    def __call__(self, event: Mapping[str, Any], context: object) -> Response:
-        """Handle one request; every outcome is an HTTP answer."""
-        del context
-        request = Request.of(event)
-        logger.append_keys(correlation_id=request.correlation_id, traceparent=request.traceparent)
-        outcome = "CommandAccepted"
-        try:
-            response = self._answer(self._read(request))
-        except Problem as problem:
-            outcome = "CommandFailed" if problem.status >= 500 else "CommandRefused"  # noqa: PLR2004 - HTTP's own classes
-            level = logger.error if problem.status >= 500 else logger.info  # noqa: PLR2004 - as above
-            level("refused", extra={"code": problem.code, "detail": problem.detail})
-            response = problem_response(problem, request.correlation_id)
-        except Exception:  # noqa: BLE001 - the loop's own bug is a 500 with an id, logged in full
-            outcome = "CommandFailed"
-            logger.exception("failed")
-            response = problem_response(
-                Problem(500, "internal-error", "This is our fault; it is logged by its id."),
-                request.correlation_id,
-            )
-        metrics.add_metric(outcome, MetricUnit.Count, 1)
-        flush_metrics()
-        return response
+        super().__init__()
 
     def _read(self, request: Request) -> _Asked[CommandT]:
         order_id = None
@@ -158,15 +119,12 @@ class CommandFunction(Generic[CommandT]):
             request=request,
         )
 
-    def _answer(self, asked: _Asked[CommandT]) -> Response:
-        try:
-            for _ in range(_ATTEMPTS):
-                response = self._attempt(asked)
-                if response is not None:
-                    return response
-        except DatabaseUnavailableError as error:
-            logger.warning("the database is not available", extra={"reason": str(error)})
-            raise unavailable("The orders cannot be reached now; nothing is half done.") from error
+    def _respond(self, request: Request) -> Response:
+        asked = self._read(request)
+        for _ in range(_ATTEMPTS):
+            response = self._attempt(asked)
+            if response is not None:
+                return response
         raise Problem(
             409,
             "conflict",

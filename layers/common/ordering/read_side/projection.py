@@ -10,15 +10,14 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
 from ordering.delivery.envelope import BadRecordError, PublishedEvent, Watermark, read
+from ordering.function import DatabaseFunction
 from ordering.observability import MetricUnit, flush_metrics, logger, metrics
-from ordering.postgres import Database
-from ordering.settings import ReadSide, function_stem, read_settings
+from ordering.settings import ReadSide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -70,13 +69,15 @@ class _Batch:
     applied: list[PublishedEvent] = field(default_factory=list)
 
 
-class ProjectorFunction:
+class ProjectorFunction(DatabaseFunction):
     """The Lambda handler of one read model.
 
     ``load`` selects (order_id text, version, document) of the orders ``%(order_ids)s``; ``save``
     upserts the rows ``%(rows)s``, a JSON array of {order_id, version, document}, where the version
     grows; ``fold`` gives an order's document after one event.
     """
+
+    side = ReadSide
 
     def __init__(
         self,
@@ -90,22 +91,7 @@ class ProjectorFunction:
         self._load = load
         self._save = _SAVE.format(save=save)
         self._fold = fold
-        self._opened_database: Database | None = None
-
-    def using(self, database: Database) -> Self:
-        """Give the same function on this database instead of the one its settings name."""
-        function = copy(self)
-        function._opened_database = database  # noqa: SLF001 - its own copy
-        return function
-
-    @property
-    def _database(self) -> Database:
-        if self._opened_database is None:
-            settings = read_settings(ReadSide)
-            self._opened_database = Database(
-                settings.read_database, settings.database_authentication, function_stem()
-            )
-        return self._opened_database
+        super().__init__()
 
     def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
         """Apply one batch; the answer names the offset at which each partition stopped.

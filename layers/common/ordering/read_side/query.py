@@ -6,25 +6,21 @@ One round trip gives the answer and how fresh it is, from one snapshot.
 from __future__ import annotations
 
 import time
-from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
 from ordering.errors import NotFound
+from ordering.function import HttpFunction
 from ordering.http import (
     Problem,
     Request,
     Response,
     invalid_request,
     json_response,
-    problem_response,
-    unavailable,
 )
-from ordering.observability import MetricUnit, flush_metrics, logger, metrics
-from ordering.postgres import Database, DatabaseUnavailableError, Row
-from ordering.settings import ReadSide, function_stem, read_settings
+from ordering.settings import ReadSide
 from ordering.values import Value
 
 from .freshness import Freshness, Wish
@@ -33,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ordering.http import Principal
+    from ordering.postgres import Row
 
 QuestionT = TypeVar("QuestionT", bound=Value)
 
@@ -68,12 +65,15 @@ class Answer:
     version: int | None = None
 
 
-class QueryFunction(Generic[QuestionT]):
+class QueryFunction(HttpFunction, Generic[QuestionT]):
     """The Lambda handler of one question.
 
     ``question`` gives the fields, from path and query; ``sql`` selects rows whose first column is
     never null; ``parameters`` gives its parameters; ``answer`` makes the answer of its rows.
     """
+
+    side = ReadSide
+    kind = "Query"
 
     def __init__(
         self,
@@ -92,52 +92,7 @@ class QueryFunction(Generic[QuestionT]):
         self._sql = _ASK.format(applied=applied, question=sql)
         self._parameters = parameters
         self._answer = answer
-        self._opened_database: Database | None = None
-
-    def using(self, database: Database) -> Self:
-        """Give the same function on this database instead of the one its settings name."""
-        function = copy(self)
-        function._opened_database = database  # noqa: SLF001 - its own copy
-        return function
-
-    @property
-    def _database(self) -> Database:
-        if self._opened_database is None:
-            settings = read_settings(ReadSide)
-            self._opened_database = Database(
-                settings.read_database, settings.database_authentication, function_stem()
-            )
-        return self._opened_database
-
-    def __call__(self, event: Mapping[str, Any], context: object) -> Response:
-        """Handle one request; every outcome is an HTTP answer."""
-        del context
-        request = Request.of(event)
-        logger.append_keys(correlation_id=request.correlation_id, traceparent=request.traceparent)
-        outcome = "QueryAnswered"
-        try:
-            response = self._respond(request)
-        except Problem as problem:
-            outcome = "QueryRefused"
-            logger.info("refused", extra={"code": problem.code, "detail": problem.detail})
-            response = problem_response(problem, request.correlation_id)
-        except DatabaseUnavailableError as error:
-            outcome = "QueryFailed"
-            logger.warning("the database is not available", extra={"reason": str(error)})
-            response = problem_response(
-                unavailable("The read models cannot be reached now. Try again soon."),
-                request.correlation_id,
-            )
-        except Exception:  # noqa: BLE001 - the loop's own bug is a 500 with an id, logged in full
-            outcome = "QueryFailed"
-            logger.exception("failed")
-            response = problem_response(
-                Problem(500, "internal-error", "This is our fault; it is logged by its id."),
-                request.correlation_id,
-            )
-        metrics.add_metric(outcome, MetricUnit.Count, 1)
-        flush_metrics()
-        return response
+        super().__init__()
 
     def _respond(self, request: Request) -> Response:
         wish = Wish.of(request.headers)

@@ -1,0 +1,92 @@
+"""What every function of a kind is: a callable with a database, and for HTTP one way to answer."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from copy import copy
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from .http import Problem, Request, Response, problem_response
+from .observability import MetricUnit, flush_metrics, logger, metrics
+from .postgres import Database, DatabaseUnavailableError
+from .settings import ReadSide, WriteSide, function_stem, read_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_FAILURE = 500
+_OUR_FAULT = Problem(500, "internal-error", "This is our fault; it is logged by its id.")
+_UNAVAILABLE = Problem(
+    503,
+    "service-unavailable",
+    "The database cannot be reached now; nothing is half done. Try again.",
+    headers={"retry-after": "1"},
+)
+
+
+class DatabaseFunction:
+    """A function with one database, opened by its first invocation and kept.
+
+    ``side`` says which: commands have the write side's, queries and projectors the read side's.
+    """
+
+    side: ClassVar[type[WriteSide | ReadSide]]
+
+    def __init__(self) -> None:
+        self._opened_database: Database | None = None
+
+    def using(self, database: Database) -> Self:
+        """Give the same function on this database instead of the one its settings name."""
+        function = copy(self)
+        function._opened_database = database  # noqa: SLF001 - its own copy
+        return function
+
+    @property
+    def _database(self) -> Database:
+        if self._opened_database is None:
+            settings = read_settings(self.side)
+            self._opened_database = Database(
+                settings.conninfo, settings.database_authentication, function_stem()
+            )
+        return self._opened_database
+
+
+class HttpFunction(DatabaseFunction, ABC):
+    """A function behind an HTTP route. ``kind`` names its metrics."""
+
+    kind: ClassVar[str]
+
+    def __call__(self, event: Mapping[str, Any], context: object) -> Response:
+        """Handle one request; every outcome is an HTTP answer."""
+        del context
+        request = Request.of(event)
+        logger.append_keys(correlation_id=request.correlation_id, traceparent=request.traceparent)
+        try:
+            response = self._respond(request)
+        except Problem as problem:
+            logger.info("refused", extra={"code": problem.code, "detail": problem.detail})
+            response = problem_response(problem, request.correlation_id)
+        except DatabaseUnavailableError as error:
+            logger.warning("the database is not available", extra={"reason": str(error)})
+            response = problem_response(_UNAVAILABLE, request.correlation_id)
+        except Exception:  # noqa: BLE001 - the loop's own bug is a 500 with an id, logged in full
+            logger.exception("failed")
+            response = problem_response(_OUR_FAULT, request.correlation_id)
+        metrics.add_metric(self.kind + _outcome(response["statusCode"]), MetricUnit.Count, 1)
+        flush_metrics()
+        return response
+
+    @abstractmethod
+    def _respond(self, request: Request) -> Response:
+        """Answer the request.
+
+        Raises:
+            Problem: the answer is no.
+            DatabaseUnavailableError: the database does not answer.
+        """
+
+
+def _outcome(status: int) -> str:
+    if status >= _FAILURE:
+        return "Failed"
+    return "Refused" if status >= 400 else "Answered"  # noqa: PLR2004 - HTTP's own classes
