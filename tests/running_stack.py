@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import psutil  # type: ignore[import-untyped] # ships no type information
 
 from infra.local.issuer import load_or_create_key, mint_token
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 _PORTS = 7
-READ_MODELS = ("order_details", "customer_orders")
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,17 @@ def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
         time.sleep(0.01)
+
+
+def lambda_client(url: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' types at run time
+    """Give boto3's Lambda client for the stack's Invoke API."""
+    return boto3.client(
+        "lambda",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",  # noqa: S106 - no secret, as LocalStack wants it
+    )
 
 
 @contextmanager

@@ -66,7 +66,7 @@ class Child:
     ) -> None:
         self.name = name
         self.pid: int | None = None
-        self._launch = launch
+        self.launch = launch
         self._logs = logs
         self._changed = changed
         self._prepare = prepare
@@ -87,9 +87,9 @@ class Child:
             await asyncio.gather(self._watch, return_exceptions=True)
         if self._process is None or self._process.returncode is not None:
             return
-        self._send(self._launch.stop_signal)
+        self._send(self.launch.stop_signal)
         try:
-            async with asyncio.timeout(self._launch.stop_seconds):
+            async with asyncio.timeout(self.launch.stop_seconds):
                 await self._process.wait()
         except TimeoutError:
             self._logs.warning(f"{self.name} did not stop in time and is killed")
@@ -104,7 +104,7 @@ class Child:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     async def _start(self) -> None:
-        launch = self._launch
+        launch = self.launch
         begun = time.monotonic()
         with _open_log(launch.log) as log:
             try:

@@ -11,32 +11,34 @@ import argparse
 import asyncio
 import sys
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from infra.local.api_client import ApiClient, ApiError
 from infra.local.issuer import load_or_create_key, mint_token
-from infra.local.northwind import (
-    Customer,
-    Expected,
-    NorthwindDatabase,
-    NorthwindOrder,
-    load_orders,
-    reference_of,
-)
+from infra.local.northwind import Customer, NorthwindDatabase, NorthwindOrder, load_orders
+from infra.local.northwind_checks import PlacedOrder, list_differences, order_differences
 from infra.local.ports import HOST
 from infra.local.settings import AUDIENCE, DEFAULT_STATE
 from infra.local.stack_record import is_locked, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 CLIENTS: Final = 4
 _SHOWN_CUSTOMERS: Final = 10
@@ -44,7 +46,7 @@ _SHOWN_DIFFERENCES: Final = 20
 _INTERRUPTED: Final = 130
 _PAGE: Final = 100
 
-Item = tuple[NorthwindOrder, "PlacedOrder"]
+Item = TypeVar("Item")
 
 
 class NoStackError(Exception):
@@ -71,15 +73,6 @@ class Target:
         return cls(record.api_url, token, record.ports.read_database, record.pgpass)
 
 
-@dataclass(frozen=True)
-class PlacedOrder:
-    """What the commands have answered: the order's id, latest version and Consistency-Token."""
-
-    order_id: str
-    version: int
-    token: str
-
-
 @dataclass
 class Report:
     """What was done and found. `differences` is empty when everything is equal."""
@@ -92,9 +85,18 @@ class Report:
     retries: int = 0
     place_seconds: float = 0.0
     check_seconds: float = 0.0
-    listed: Mapping[str, tuple[int, Decimal]] = field(default_factory=dict)
     customers: Sequence[Customer] = ()
+    listed: dict[str, tuple[int, Decimal]] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
+
+    @property
+    def verdict(self) -> str:
+        """Say in one line how much is equal."""
+        orders = f"{self.equal_orders} of {self.orders} orders"
+        lines = f"{self.equal_lines} of {self.lines} lines"
+        if self.differences:
+            return f"{orders} and {lines} equal; {len(self.differences)} differences"
+        return f"{orders}, {lines} and all totals equal"
 
 
 async def run_demo(
@@ -108,173 +110,181 @@ async def run_demo(
 
     Raises ApiError when the API refuses, or nothing succeeds for `patience_seconds`.
     """
-    report = Report()
-    orders = load_orders()
     with _progress(console) as progress:
         async with ApiClient(
             target.api_url, target.token, patience_seconds=patience_seconds
         ) as client:
-            placed = await _place(client, orders, clients, progress, report)
-            await _check(client, target, placed, clients, progress, report)
-            report.retries = client.retries
-    return report
+            demo = _Demo(client, clients, progress)
+            placed = await demo.place(load_orders())
+            database = await asyncio.to_thread(
+                NorthwindDatabase, HOST, target.read_database, target.pgpass
+            )
+            try:
+                await demo.check(placed, database)
+            finally:
+                database.close()
+            demo.report.retries = client.retries
+            return demo.report
 
 
-async def _place(
-    client: ApiClient,
-    orders: Sequence[NorthwindOrder],
-    clients: int,
-    progress: Progress,
-    report: Report,
-) -> list[Item]:
-    placed: list[Item] = []
+class _Demo:
+    """One run: `clients` requests at a time, progress shown on `progress`."""
 
-    async def place(order: NorthwindOrder) -> None:
-        reply = await client.post("/orders", f"northwind-place-{order.number}", order.body)
-        report.commands += 1
-        if order.shipped:
-            path = f"/orders/{reply.body['order_id']}/confirm"
-            reply = await client.post(path, f"northwind-confirm-{order.number}")
-            report.commands += 1
-        body = reply.body
-        token = reply.headers["consistency-token"]
-        placed.append((order, PlacedOrder(body["order_id"], body["version"], token)))
+    def __init__(self, client: ApiClient, clients: int, progress: Progress) -> None:
+        self.report = Report()
+        self._client = client
+        self._clients = clients
+        self._progress = progress
 
-    began = time.monotonic()
-    await _spread(orders, place, clients, progress, "placing and confirming orders")
-    report.place_seconds = time.monotonic() - began
-    return placed
+    async def place(self, orders: Sequence[NorthwindOrder]) -> list[PlacedOrder]:
+        """Place the orders, and confirm those that Northwind has shipped."""
+        placed: list[PlacedOrder] = []
 
+        async def place(order: NorthwindOrder) -> None:
+            path, key = "/orders", f"northwind-place-{order.number}"
+            reply = await self._client.post(path, key, order.body)
+            self.report.commands += 1
+            if order.shipped:
+                path = f"/orders/{reply.body['order_id']}/confirm"
+                reply = await self._client.post(path, f"northwind-confirm-{order.number}")
+                self.report.commands += 1
+            token = reply.headers["consistency-token"]
+            body = reply.body
+            placed.append(PlacedOrder(order, body["order_id"], body["version"], token))
 
-async def _check(
-    client: ApiClient,
-    target: Target,
-    placed: Sequence[Item],
-    clients: int,
-    progress: Progress,
-    report: Report,
-) -> None:
-    database = await asyncio.to_thread(
-        NorthwindDatabase, HOST, target.read_database, target.pgpass
-    )
-    try:
+        began = time.monotonic()
+        await self._for_each(orders, place, "placing and confirming orders")
+        self.report.place_seconds = time.monotonic() - began
+        return placed
+
+    async def check(self, placed: Sequence[PlacedOrder], database: NorthwindDatabase) -> None:
+        """Compare every order, every customer's list and the tables with Northwind."""
+        report = self.report
         expected = await asyncio.to_thread(database.expected_orders)
         report.customers = await asyncio.to_thread(database.expected_customers)
         report.orders = len(expected)
         report.lines = sum(len(order.lines) for order in expected.values())
-        of_customer: dict[str, list[Item]] = {}
-        for item in placed:
-            of_customer.setdefault(item[0].body["customer_id"], []).append(item)
-        listed: dict[str, tuple[int, Decimal]] = {}
+        of_customer: dict[str, list[PlacedOrder]] = {}
+        for each in placed:
+            of_customer.setdefault(each.order.body["customer_id"], []).append(each)
 
-        async def check_order(item: Item) -> None:
-            order, at = item
-            reply = await client.get(f"/orders/{at.order_id}", at.token)
-            found = _order_differences(reply.body, at, expected[order.number])
-            lines = sum(1 for each in found if each.startswith("line "))
+        async def check_order(placed: PlacedOrder) -> None:
+            reply = await self._client.get(f"/orders/{placed.order_id}", placed.token)
+            wanted = expected[placed.order.number]
+            found = order_differences(reply.body, placed, wanted)
+            wrong_lines = sum(1 for difference in found if difference.startswith("line "))
             report.equal_orders += not found
-            report.equal_lines += len(expected[order.number].lines) - lines
-            report.differences += [f"{order.reference}: {each}" for each in found]
+            report.equal_lines += len(wanted.lines) - wrong_lines
+            report.differences += [f"{placed.order.reference}: {each}" for each in found]
 
-        async def check_customer(customer: Customer) -> None:
-            items = of_customer.get(customer.customer_id, [])
-            orders = await _list_orders(client, customer.customer_id, items)
-            report.differences += _list_differences(orders, items, expected)
-            total = sum((Decimal(each["total"]["amount"]) for each in orders), Decimal(0))
-            listed[customer.customer_id] = (len(orders), total)
+        async def check_list(customer: Customer) -> None:
+            own = of_customer.get(customer.customer_id, [])
+            orders = await self._list_orders(customer.customer_id, own)
+            report.differences += list_differences(orders, own, expected)
+            total = sum((Decimal(order["total"]["amount"]) for order in orders), Decimal(0))
+            report.listed[customer.customer_id] = (len(orders), total)
 
         began = time.monotonic()
-        await _spread(placed, check_order, clients, progress, "comparing orders")
-        await _spread(report.customers, check_customer, clients, progress, "comparing lists")
-        ids = {at.order_id: order.number for order, at in placed}
+        await self._for_each(placed, check_order, "comparing orders")
+        await self._for_each(report.customers, check_list, "comparing customers' lists")
+        ids = {each.order_id: each.order.number for each in placed}
         report.differences += await asyncio.to_thread(database.table_differences, ids)
-        report.listed = listed
         report.check_seconds = time.monotonic() - began
-    finally:
-        database.close()
+
+    async def _list_orders(
+        self, customer_id: str, own: Sequence[PlacedOrder]
+    ) -> list[Mapping[str, Any]]:
+        """Read a customer's whole list, page by page; only Northwind's orders count."""
+        tokens = ", ".join(placed.token for placed in own)
+        path = f"/customers/{customer_id}/orders"
+        reply = await self._client.get(path, tokens, limit=_PAGE)
+        orders = [*reply.body["items"]]
+        while cursor := reply.body["next_cursor"]:
+            reply = await self._client.get(path, tokens, limit=_PAGE, cursor=cursor)
+            orders += reply.body["items"]
+        return [order for order in orders if (order["reference"] or "").startswith("northwind-")]
+
+    async def _for_each(
+        self, items: Sequence[Item], work: Callable[[Item], Awaitable[None]], title: str
+    ) -> None:
+        bar = self._progress.add_task(title, total=len(items))
+        queue = iter(items)
+
+        async def one_client() -> None:
+            for item in queue:
+                await work(item)
+                self._progress.advance(bar)
+
+        clients = [asyncio.create_task(one_client()) for _ in range(self._clients)]
+        try:
+            await asyncio.gather(*clients)
+        finally:
+            for client in clients:
+                client.cancel()
 
 
-async def _list_orders(
-    client: ApiClient, customer_id: str, items: Sequence[Item]
-) -> list[dict[str, Any]]:
-    """Read a customer's whole list, page by page; only Northwind's orders count."""
-    tokens = ", ".join(at.token for _, at in items)
-    orders: list[dict[str, Any]] = []
-    cursor: dict[str, str] = {}
-    while True:
-        reply = await client.get(
-            f"/customers/{customer_id}/orders", tokens, limit=_PAGE, **cursor
-        )
-        orders += reply.body["items"]
-        if reply.body["next_cursor"] is None:
-            return [each for each in orders if (each["reference"] or "").startswith("northwind-")]
-        cursor = {"cursor": reply.body["next_cursor"]}
+class _Rate(ProgressColumn):
+    """How many per second, of late."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:.0f}/s", justify="right")
 
 
-def _order_differences(order: Mapping[str, Any], at: PlacedOrder, expected: Expected) -> list[str]:
-    """Say what of GET /orders/{order_id} is not what Northwind computes."""
-    differences = []
-    seen = {line["sku"]: line for line in order["lines"]}
-    for sku in sorted(seen.keys() | expected.lines.keys()):
-        is_, should = seen.get(sku), expected.lines.get(sku)
-        if is_ is None or should is None:
-            differences.append(f"line of {sku} is {'missing' if is_ is None else 'too many'}")
-            continue
-        amounts = (is_["quantity"], _amount(is_["unit_price"]), _amount(is_["total"]))
-        if amounts != (should.quantity, should.unit_price, should.total):
-            differences.append(f"line of {sku} has {amounts}, not {should}")
-    totals = order["totals"]
-    for name, value, wanted in (
-        ("version", order["version"], at.version),
-        ("customer", order["customer_id"], expected.customer_id),
-        ("sum of lines", _amount(totals["lines"]), expected.subtotal),
-        ("freight", _amount(totals["shipping"]), expected.freight),
-        ("total", _amount(totals["total"]), expected.total),
-    ):
-        if value != wanted:
-            differences.append(f"{name} is {value}, not {wanted}")
-    return differences
+def _progress(console: Console | None) -> Progress:
+    return Progress(
+        TextColumn("{task.description:30}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=console is None,
+    )
 
 
-def _list_differences(
-    orders: Sequence[Mapping[str, Any]], items: Sequence[Item], expected: Mapping[int, Expected]
-) -> list[str]:
-    """Say what of a customer's list is missing, there twice, or has another total."""
-    times = Counter(each["reference"] for each in orders)
-    totals = {each["reference"]: _amount(each["total"]) for each in orders}
-    differences = []
-    for order, _ in items:
-        if times[order.reference] != 1:
-            differences.append(f"{order.reference} is listed {times[order.reference]} times")
-        elif totals[order.reference] != expected[order.number].total:
-            differences.append(f"{order.reference} is listed with {totals[order.reference]}")
-    return differences
+def show(report: Report, console: Console) -> None:
+    """Print what was found, for people."""
+    table = Table("customer", "", title="Customers with the most orders")
+    table.add_column("orders", justify="right")
+    table.add_column("in Northwind", justify="right")
+    table.add_column("total, USD", justify="right")
+    for customer in report.customers[:_SHOWN_CUSTOMERS]:
+        count, total = report.listed[customer.customer_id]
+        cells = (f"{count}", f"{customer.orders}", f"{total:,.2f}")
+        table.add_row(customer.customer_id, customer.name, *cells)
+    console.print(table)
+    rate = report.commands / report.place_seconds
+    console.print(
+        f"{report.commands} commands in {report.place_seconds:.1f} s ({rate:.0f} per second), "
+        f"{report.retries} requests repeated; compared in {report.check_seconds:.1f} s",
+        highlight=False,
+    )
+    for difference in report.differences[:_SHOWN_DIFFERENCES]:
+        console.print(f"  {difference}", style="red", highlight=False)
+    if len(report.differences) > _SHOWN_DIFFERENCES:
+        console.print(f"  and {len(report.differences) - _SHOWN_DIFFERENCES} more", style="red")
+    console.print(report.verdict, style="red" if report.differences else "green", highlight=False)
 
 
-def _amount(money: Mapping[str, str]) -> Decimal:
-    return Decimal(money["amount"])
-
-
-async def _spread(
-    items: Iterable[Any],
-    work: Callable[[Any], Awaitable[None]],
-    clients: int,
-    progress: Progress,
-    title: str,
-) -> None:
-    """Do the work for each item, `clients` at a time."""
-    waiting = list(items)
-    bar = progress.add_task(title, total=len(waiting))
-    queue = iter(waiting)
-
-    async def one_client() -> None:
-        for item in queue:
-            await work(item)
-            progress.advance(bar)
-
+def main() -> int:
+    """Run the command line; the exit status is 0 only when everything is equal."""
+    parser = argparse.ArgumentParser(description="Place the Northwind orders, and compare.")
+    parser.add_argument("--state-dir", type=Path, default=DEFAULT_STATE)
+    parser.add_argument("--clients", type=int, default=CLIENTS, help="requests at a time")
+    options = parser.parse_args()
+    console = Console()
     try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(clients):
-                group.create_task(one_client())
-    except* ApiError as errors:
-        raise errors.exceptions[0] from None
+        target = Target.of(options.state_dir.resolve())
+        report = asyncio.run(run_demo(target, clients=options.clients, console=console))
+    except KeyboardInterrupt:
+        print("interrupted; started again, it goes on where it was", file=sys.stderr)
+        return _INTERRUPTED
+    except (NoStackError, ApiError) as problem:
+        print(problem, file=sys.stderr)
+        return 1
+    show(report, console)
+    return int(bool(report.differences))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import socket
 import uuid
 from collections.abc import Callable, Sequence
 from importlib.resources import files
@@ -18,6 +19,7 @@ from infra.local.ports import HOST, Ports, accepts_connections
 from infra.local.template_model import Topic
 
 _ADMIN_SECONDS: Final = 10
+_CONNECT_SECONDS: Final = 2
 _JAVA_OPTIONS: Final = (
     "-Xms64m",
     "-Xmx256m",
@@ -163,6 +165,19 @@ class KafkaBroker:
             raise StartError(f"Kafka's storage cannot be formatted:\n{output.decode()}")
 
 
+def _require_reachable(bootstrap_servers: str) -> None:
+    """Raise StartError unless one of them takes connections; kafka-python would try for long."""
+    for server in bootstrap_servers.split(","):
+        host, _, port = server.rpartition(":")
+        try:
+            socket.create_connection((host, int(port)), timeout=_CONNECT_SECONDS).close()
+        except OSError as error:
+            problem = error
+        else:
+            return
+    raise StartError(f"Kafka at {bootstrap_servers} does not answer: {problem}")
+
+
 def create_topics(bootstrap_servers: str, topics: Sequence[Topic]) -> None:
     """Create the topics that are missing; an existing one is left as it is.
 
@@ -171,6 +186,7 @@ def create_topics(bootstrap_servers: str, topics: Sequence[Topic]) -> None:
     """
     if not topics:
         return
+    _require_reachable(bootstrap_servers)
     try:
         admin = KafkaAdminClient(
             bootstrap_servers=bootstrap_servers, bootstrap_timeout_ms=_ADMIN_SECONDS * 1000

@@ -71,8 +71,8 @@ class KafkaEventSource:
         self._format = EventFormat(source.stream_arn, bootstrap_servers)
         self._invoke = invoke
         self._destinations = destinations
-        self._log = log
-        self._feed = feed or KafkaFeed(source, bootstrap_servers, log)
+        self._log: Callable[[str], None] = lambda line: log(f"{function_name}: {line}")
+        self._feed = feed or KafkaFeed(source, bootstrap_servers, self._log)
         retries = source.retries
         if retries < 0 and source.on_failure:
             retries = RETRIES_WITH_DESTINATION

@@ -169,7 +169,9 @@ class NorthwindDatabase:
                 copy = f"copy pg_temp.{table} from stdin with (format csv, header true)"
                 with (DATA / f"{table}.csv").open(encoding="utf-8") as file:
                     cursor.copy_expert(copy, file)
+        # From here on each query is by itself: the server ends transactions that are left open.
         self._connection.commit()
+        self._connection.autocommit = True
 
     def close(self) -> None:
         """End the session; the temporary tables go with it."""
@@ -202,11 +204,13 @@ class NorthwindDatabase:
         """
         pairs = [(order_id, number) for order_id, number in order_ids.items()]
         with self._connection.cursor() as cursor:
-            cursor.execute("create temporary table placed (id uuid, order_id smallint)")
+            cursor.execute(
+                "drop table if exists pg_temp.placed;"
+                "create temporary table placed (id uuid, order_id smallint)"
+            )
             psycopg2.extras.execute_values(cursor, "insert into placed values %s", pairs)
             cursor.execute(TABLE_DIFFERENCES)
             rows = cursor.fetchall()
-        self._connection.rollback()
         return [f"{reference_of(number)}: table {table} differs" for number, table in rows]
 
     def _query(self, sql: str) -> list[tuple[Any, ...]]:
@@ -246,6 +250,7 @@ where (s.customer_id, s.subtotal, s.freight, s.total)
   is distinct from (e.customer_id::text, e.subtotal, e.freight, e.total)
 union
 select e.order_id, 'customer_orders' from expected_orders e left join listed c using (order_id)
-where (c.customer_id, c.total, c.lines) is distinct from (e.customer_id::text, e.total, e.lines::int)
+where (c.customer_id, c.total, c.lines)
+  is distinct from (e.customer_id::text, e.total, e.lines::int)
 order by 1, 2
 """

@@ -7,15 +7,15 @@ import re
 import subprocess
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
-from tests.running_stack import ROOT, an_order, eventually
+from tests.running_stack import ROOT, an_order, eventually, lambda_client
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.running_stack import RunningStack
 
 pytestmark = pytest.mark.system
@@ -38,9 +38,7 @@ def test_a_command_is_visible_to_a_query_that_has_its_token(stack: RunningStack)
     both = f"{confirmed.token}, {cancelled.token}"
     found = stack.read(order, both)
     assert (found.body["status"], found.headers["etag"]) == ("cancelled", '"3"')
-    listed = stack.call(
-        "GET", "/customers/ALFKI/orders", consistency_token=both, prefer="wait=20"
-    )
+    listed = stack.call("GET", "/customers/ALFKI/orders", consistency_token=both, prefer="wait=20")
     assert {item["order_id"]: item["status"] for item in listed.body["items"]}[order] == "cancelled"
 
 
@@ -139,13 +137,7 @@ def test_correlation_id_and_trace_go_from_the_request_to_the_projector(
 
 
 def test_functions_can_be_invoked_like_on_aws(stack: RunningStack) -> None:
-    client = boto3.client(
-        "lambda",
-        endpoint_url=stack.record.invoke_url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",  # noqa: S106 - no secret, as LocalStack wants it
-    )
+    client = lambda_client(stack.record.invoke_url)
     for sample in sorted((ROOT / "events").glob("*.json")):
         if sample.stem in ("publish_events", "order_details", "customer_orders"):
             continue  # these are busy with the stack's own events; their loops are tested there

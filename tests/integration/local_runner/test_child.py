@@ -9,24 +9,37 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped] # ships no type information
 import pytest
-from lambda_fixtures import until
 
 from infra.local.child import Child, Launch, StartError
 from infra.local.logs import Logs
+from tests.integration.local_runner.lambda_fixtures import until
 
 ROOT = Path(__file__).parents[3]
 
 
-def a_launch(directory: Path, script: str, **changes) -> Launch:
-    fields = {"log": directory / "part.log", "answers": lambda _pid: True, "stop_seconds": 0.5}
+def a_launch(
+    directory: Path,
+    script: str,
+    **changes: Any,  # noqa: ANN401 - any field of Launch
+) -> Launch:
+    fields: dict[str, Any] = {
+        "log": directory / "part.log",
+        "answers": lambda _pid: True,
+        "stop_seconds": 0.5,
+    }
     return Launch(("/bin/sh", "-c", script), **{**fields, **changes})
 
 
 @contextlib.asynccontextmanager
-async def a_child(directory: Path, script: str, **changes) -> AsyncIterator[Child]:
+async def a_child(
+    directory: Path,
+    script: str,
+    **changes: Any,  # noqa: ANN401 - any field of Launch
+) -> AsyncIterator[Child]:
     with Logs(directory / "logs", console=None) as logs:
         child = Child("the part", a_launch(directory, script, **changes), logs)
         await child.start()
@@ -36,10 +49,11 @@ async def a_child(directory: Path, script: str, **changes) -> AsyncIterator[Chil
             await child.stop()
 
 
-def test_a_child_that_is_killed_is_started_again(tmp_path):
-    async def scenario():
+def test_a_child_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    async def scenario() -> int | None:
         async with a_child(tmp_path, "sleep 60") as child:
             first = child.pid
+            assert first is not None
             os.kill(first, signal.SIGKILL)
             await until(lambda: child.pid != first)
             assert psutil.pid_exists(child.pid)
@@ -50,8 +64,8 @@ def test_a_child_that_is_killed_is_started_again(tmp_path):
     assert "has died: killed by SIGKILL" in (tmp_path / "logs" / "stack.log").read_text()
 
 
-def test_a_child_that_cannot_start_says_so_in_its_own_words(tmp_path):
-    async def scenario():
+def test_a_child_that_cannot_start_says_so_in_its_own_words(tmp_path: Path) -> None:
+    async def scenario() -> None:
         async with a_child(tmp_path, "echo no such option; exit 3", answers=lambda _pid: False):
             pass
 
@@ -59,14 +73,14 @@ def test_a_child_that_cannot_start_says_so_in_its_own_words(tmp_path):
         asyncio.run(scenario())
 
 
-def test_a_child_that_never_answers_is_ended(tmp_path):
+def test_a_child_that_never_answers_is_ended(tmp_path: Path) -> None:
     pids = []
 
     def answers(pid: int) -> bool:
         pids.append(pid)
         return False
 
-    async def scenario():
+    async def scenario() -> None:
         async with a_child(tmp_path, "sleep 60", answers=answers, start_seconds=0.1):
             pass
 
@@ -75,8 +89,8 @@ def test_a_child_that_never_answers_is_ended(tmp_path):
     assert not psutil.pid_exists(pids[0])
 
 
-def test_a_child_that_does_not_want_to_stop_is_killed(tmp_path):
-    async def scenario():
+def test_a_child_that_does_not_want_to_stop_is_killed(tmp_path: Path) -> None:
+    async def scenario() -> int | None:
         script = "trap '' TERM; echo trapped; while :; do sleep 0.05; done"
         async with a_child(tmp_path, script) as child:
             await until(lambda: "trapped" in (tmp_path / "part.log").read_text())
@@ -86,10 +100,11 @@ def test_a_child_that_does_not_want_to_stop_is_killed(tmp_path):
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="the death signal needs util-linux")
-def test_a_child_ends_with_a_runner_that_is_killed(tmp_path):
+def test_a_child_ends_with_a_runner_that_is_killed(tmp_path: Path) -> None:
     program = f"""
 import asyncio
 from pathlib import Path
+from typing import Any
 from infra.local.child import Child, Launch
 from infra.local.logs import Logs
 
@@ -106,6 +121,7 @@ asyncio.run(main())
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as runner:
+        assert runner.stdout is not None
         child = psutil.Process(int(runner.stdout.readline()))
         runner.kill()
     assert child.wait(5) is None or not child.is_running()

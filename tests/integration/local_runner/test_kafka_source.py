@@ -459,7 +459,7 @@ def test_after_the_last_attempt_the_batch_goes_to_the_destination() -> None:
     assert [record.offset for record in failed.records] == [0, 1]
     assert (failed.condition, failed.attempts) == ("RetryAttemptsExhausted", 3)
     assert (failed.request_id, failed.function_error) == ("request-2", "Unhandled")
-    assert any("orders-0, offsets 0 to 1" in line for line in stage.lines)
+    assert any("OrderDetails: orders-0, offsets 0 to 1" in line for line in stage.lines)
 
 
 def test_endless_retries_become_ten_where_there_is_a_destination() -> None:

@@ -4,18 +4,19 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import psutil
 import psycopg2
 import pytest
-from lambda_fixtures import until
 
+from infra.local.child import death_signal_command
 from infra.local.logs import Logs
 from infra.local.passwords import load_or_create_passwords, write_pgpass
-from infra.local.ports import Ports
 from infra.local.postgres import PostgresCluster
+from tests.integration.local_runner.lambda_fixtures import until
 
 PASSWORDS = {
     "postgres": "super",
@@ -31,8 +32,11 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def port(free_ports: Ports) -> int:
-    return free_ports.write_database
+def port() -> int:
+    with socket.socket() as trial:
+        trial.bind(("127.0.0.1", 0))
+        number: int = trial.getsockname()[1]
+        return number
 
 
 def a_cluster(directory: Path, port: int, logs: Logs) -> PostgresCluster:
@@ -53,9 +57,13 @@ async def running(directory: Path, port: int) -> AsyncIterator[PostgresCluster]:
             await cluster.stop()
 
 
-def ask(port: int, statement: str, role: str = "ordering_owner", **changes: str) -> list[tuple]:
-    options = {"password": PASSWORDS[role], "dbname": "ordering", **changes}
-    connection = psycopg2.connect(host="127.0.0.1", port=port, user=role, **options)
+def ask(
+    port: int, statement: str, role: str = "ordering_owner", *, password: str = ""
+) -> list[tuple[object, ...]]:
+    password = password or PASSWORDS[role]
+    connection = psycopg2.connect(
+        host="127.0.0.1", port=port, user=role, password=password, dbname="ordering"
+    )
     try:
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -65,11 +73,11 @@ def ask(port: int, statement: str, role: str = "ordering_owner", **changes: str)
         connection.close()
 
 
-def test_an_initialisation_that_was_interrupted_is_begun_anew(directory, port):
+def test_an_initialisation_that_was_interrupted_is_begun_anew(directory: Path, port: int) -> None:
     (directory / "pg" / "write.new").mkdir(parents=True)
     (directory / "pg" / "write.new" / "PG_VERSION").write_text("18\n")
 
-    async def scenario():
+    async def scenario() -> None:
         async with running(directory, port):
             assert ask(port, "select current_user, current_database()") == [
                 ("ordering_owner", "ordering")
@@ -79,8 +87,8 @@ def test_an_initialisation_that_was_interrupted_is_begun_anew(directory, port):
     assert not (directory / "pg" / "write.new").exists()
 
 
-def test_commits_are_on_disk_before_they_are_acknowledged(directory, port):
-    async def scenario():
+def test_commits_are_on_disk_before_they_are_acknowledged(directory: Path, port: int) -> None:
+    async def scenario() -> None:
         async with running(directory, port):
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 assert ask(port, f"show {setting}") == [("on",)]
@@ -88,8 +96,8 @@ def test_commits_are_on_disk_before_they_are_acknowledged(directory, port):
     asyncio.run(scenario())
 
 
-def test_nobody_gets_in_without_the_password(directory, port):
-    async def scenario():
+def test_nobody_gets_in_without_the_password(directory: Path, port: int) -> None:
+    async def scenario() -> None:
         async with running(directory, port):
             with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
                 ask(port, "select 1", password="guess")  # noqa: S106 - a wrong one
@@ -100,11 +108,14 @@ def test_nobody_gets_in_without_the_password(directory, port):
     asyncio.run(scenario())
 
 
-def test_a_server_that_is_killed_comes_back_with_all_that_was_committed(directory, port):
-    async def scenario():
+def test_a_server_that_is_killed_comes_back_with_all_that_was_committed(
+    directory: Path, port: int
+) -> None:
+    async def scenario() -> None:
         async with running(directory, port) as cluster:
             ask(port, "create table if not exists kept as select 42 as answer")
             first = cluster.child.pid
+            assert first is not None
             os.kill(first, signal.SIGKILL)
             await until(lambda: cluster.child.pid != first, seconds=20)
             await until(lambda: answers(port), seconds=20)
@@ -113,29 +124,40 @@ def test_a_server_that_is_killed_comes_back_with_all_that_was_committed(director
     asyncio.run(scenario())
 
 
-def test_the_server_of_a_runner_that_is_gone_is_ended_first(directory, port):
-    async def scenario():
-        async with running(directory, port) as orphaned:
-            pid = orphaned.child.pid
-            await orphaned.child.forget()
-            async with running(directory, port + 1):
-                assert not psutil.pid_exists(pid)
-                assert ask(port + 1, "select 1") == [(1,)]
+def test_the_server_of_a_runner_that_is_gone_is_ended_first(directory: Path, port: int) -> None:
+    async def scenario() -> None:
+        async with running(directory, port) as cluster:
+            launch = cluster.child.launch
+        with subprocess.Popen(  # noqa: ASYNC220 - returns when it has forked
+            (*death_signal_command(user=launch.user), *launch.command),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+        ) as orphan:
+            try:
+                await until(lambda: answers(port))
+                async with running(directory, port):
+                    assert orphan.wait(1) == 0, "it was not asked to end in order"
+                    assert ask(port, "select 1") == [(1,)]
+            finally:
+                orphan.kill()
 
     asyncio.run(scenario())
 
 
-def test_a_lock_file_whose_pid_is_somebody_else_s_now_does_not_matter(directory, port):
+def test_a_lock_file_whose_pid_is_somebody_else_s_now_does_not_matter(
+    directory: Path, port: int
+) -> None:
     (directory / "pg" / "write" / "postmaster.pid").write_text(f"{os.getpid()}\n")
 
-    async def scenario():
+    async def scenario() -> None:
         async with running(directory, port):
             assert ask(port, "select 1") == [(1,)]
 
     asyncio.run(scenario())
 
 
-def test_passwords_are_made_once_and_for_their_owner_only(tmp_path):
+def test_passwords_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "passwords.json"
     first = load_or_create_passwords(path, {"write": ["ordering_command"]})
     again = load_or_create_passwords(path, {"write": ["ordering_relay"], "read": []})

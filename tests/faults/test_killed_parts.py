@@ -1,0 +1,85 @@
+"""Parts killed (SIGKILL) in the middle of the Northwind orders: the read side ends up equal."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import TYPE_CHECKING
+
+import psutil  # type: ignore[import-untyped] # ships no type information
+import pytest
+
+from infra.local.demo import Report, Target, run_demo
+from tests.running_stack import eventually, lambda_client
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.running_stack import RunningStack
+
+pytestmark = pytest.mark.faults
+
+_KILLS = 3
+_PAUSE_SECONDS = 1.0
+
+
+async def demo_while_killing(
+    stack: RunningStack, victims: Callable[[], list[psutil.Process]]
+) -> Report:
+    """Run the demo and kill the victims, as they are then, three times on its way."""
+    demo = asyncio.create_task(run_demo(Target.of(stack.state), patience_seconds=90))
+    killed = 0
+    for _ in range(_KILLS):
+        await asyncio.sleep(_PAUSE_SECONDS)
+        if demo.done():
+            break
+        for process in await asyncio.to_thread(victims):
+            process.kill()
+            killed += 1
+    report = await demo
+    assert killed >= 2, "the demo was over before anything was killed twice"
+    return report
+
+
+def assert_all_equal(report: Report) -> None:
+    assert report.differences == []
+    assert report.verdict == "830 of 830 orders, 2155 of 2155 lines and all totals equal"
+
+
+def test_with_relays_killed_their_standbys_go_on_and_everything_is_equal(
+    stack: RunningStack,
+) -> None:
+    owners = 0
+
+    def active_relay() -> list[psutil.Process]:
+        nonlocal owners
+        owners += 1
+        eventually(lambda: stack.log("publish_events").count("owns the shard") >= owners)
+        # The schedule starts a standby a minute after the first relay; here it is started now.
+        lambda_client(stack.record.invoke_url).invoke(
+            FunctionName="publish_events", InvocationType="Event", Payload=b'{"shard": 0}'
+        )
+        eventually(lambda: len(stack.environments("publish_events")) >= 2)
+        return [min(stack.environments("publish_events"), key=psutil.Process.create_time)]
+
+    assert_all_equal(asyncio.run(demo_while_killing(stack, active_relay)))
+    assert stack.log("publish_events").count("owns the shard") > owners
+
+
+@pytest.mark.parametrize("stem", ["order_details", "customer_orders"])
+def test_with_a_projector_killed_everything_is_equal(stack: RunningStack, stem: str) -> None:
+    report = asyncio.run(demo_while_killing(stack, lambda: stack.environments(stem)))
+    assert_all_equal(report)
+
+
+@pytest.mark.parametrize("part", ["write", "read"])
+def test_with_a_database_killed_everything_is_equal(stack: RunningStack, part: str) -> None:
+    report = asyncio.run(demo_while_killing(stack, lambda: [stack.child(part)]))
+    assert_all_equal(report)
+
+
+def test_with_the_broker_killed_everything_is_equal(stack: RunningStack) -> None:
+    if stack.kafka == "embedded" or shutil.which("mvn") is None:
+        pytest.skip("noida-db acknowledges before it writes; this runs with Apache Kafka")
+    report = asyncio.run(demo_while_killing(stack, lambda: [stack.child("Kafka")]))
+    assert_all_equal(report)

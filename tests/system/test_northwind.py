@@ -1,0 +1,100 @@
+"""Northwind's 830 orders through the whole system, compared with Northwind's own SQL."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+import psycopg2
+import pytest
+
+from infra.local.demo import Target, run_demo
+from tests.running_stack import ROOT, eventually
+
+if TYPE_CHECKING:
+    from infra.local.demo import Report
+    from tests.running_stack import RunningStack
+
+pytestmark = pytest.mark.system
+
+PLACED = """
+select count(*) from order_events
+where type = 'OrderPlaced' and data ->> 'reference' like 'northwind-%'
+"""
+
+
+def count(stack: RunningStack, sql: str) -> int:
+    """Ask the write database for a number."""
+    record = stack.record
+    with (
+        closing(
+            psycopg2.connect(
+                host="127.0.0.1",
+                port=record.ports.write_database,
+                dbname="ordering",
+                user="ordering_owner",
+                passfile=record.pgpass,
+            )
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(sql)
+        (number,) = cursor.fetchone() or (0,)
+        assert isinstance(number, int)
+        return number
+
+
+def the_demo(stack: RunningStack) -> Report:
+    return asyncio.run(run_demo(Target.of(stack.state)))
+
+
+def test_an_interrupted_demo_goes_on_and_all_is_what_northwind_computes(
+    stack: RunningStack,
+) -> None:
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "infra.local.demo", f"--state-dir={stack.state}"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    eventually(lambda: count(stack, PLACED) >= 50)
+    demo.send_signal(signal.SIGINT)
+    _, said = demo.communicate(timeout=30)
+    assert (demo.returncode, said) == (130, "interrupted; started again, it goes on where it was\n")
+    assert count(stack, PLACED) < 830
+
+    report = the_demo(stack)
+
+    assert report.differences == []
+    assert report.verdict == "830 of 830 orders, 2155 of 2155 lines and all totals equal"
+    assert count(stack, PLACED) == 830
+    most = report.customers[0]
+    assert (most.customer_id, most.orders) == ("SAVEA", 31)
+    assert report.listed["SAVEA"] == (31, most.total)
+
+
+def test_running_the_demo_again_changes_nothing(stack: RunningStack) -> None:
+    the_demo(stack)
+    events = count(stack, "select count(*) from order_events")
+
+    report = the_demo(stack)
+
+    assert report.differences == []
+    assert count(stack, "select count(*) from order_events") == events
+
+
+def test_the_demo_says_what_to_do_when_nothing_runs() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.local.demo", "--state-dir=/nonexistent"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "make up" in done.stderr
