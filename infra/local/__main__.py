@@ -13,7 +13,7 @@ from typing import Final
 from infra.local.child import StartError
 from infra.local.issuer import DEFAULT_TTL_SECONDS, load_or_create_key, mint_token
 from infra.local.settings import AUDIENCE, DEFAULT_STATE, Settings
-from infra.local.stack_record import StateLock, end_orphans, is_locked, read_record
+from infra.local.stack_record import StateLock, end_orphans, lock_holder, read_record
 
 _STOP_SECONDS: Final = 15.0
 # What a reset keeps: downloads, tools, and the file that is locked meanwhile.
@@ -56,17 +56,12 @@ def _up(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _down(settings: Settings, _options: argparse.Namespace) -> int:
-    if not is_locked(settings.state_dir):
-        print("nothing is running")
-        return 0
-    _stop(settings.state_dir)
-    print("stopped")
+    print("stopped" if _stop(settings.state_dir) else "nothing is running")
     return 0
 
 
 def _reset(settings: Settings, _options: argparse.Namespace) -> int:
-    if is_locked(settings.state_dir):
-        _stop(settings.state_dir)
+    _stop(settings.state_dir)
     lock = StateLock(settings.state_dir)
     lock.acquire()
     end_orphans(settings.state_dir)
@@ -93,7 +88,7 @@ def _status(settings: Settings, _options: argparse.Namespace) -> int:
     from infra.local.stack_status import measure, table  # noqa: PLC0415 - only needed here
 
     record = read_record(settings.state_dir)
-    if record is None or not is_locked(settings.state_dir):
+    if record is None or lock_holder(settings.state_dir) != record.pid:
         print("nothing is running")
         return 1
     minutes = (time.time() - record.started_at) / 60
@@ -114,19 +109,20 @@ def _logs(settings: Settings, _options: argparse.Namespace) -> int:
         return 0
 
 
-def _stop(state_dir: Path) -> None:
-    """Ask the runner to stop and wait until it is gone; kill it when it takes too long."""
-    record = read_record(state_dir)
-    if record is None:
-        raise StartError("a stack is only just starting here; try again in a moment")
+def _stop(state_dir: Path) -> bool:
+    """Stop the runner, if there is one, and wait until it is gone; a stubborn one is killed."""
+    pid = lock_holder(state_dir)
+    if pid is None:
+        return False
     deadline = time.monotonic() + _STOP_SECONDS
-    os.kill(record.pid, signal.SIGTERM)
-    while is_locked(state_dir):
+    os.kill(pid, signal.SIGTERM)
+    while lock_holder(state_dir) == pid:
         if time.monotonic() > deadline:
-            print(f"pid {record.pid} does not stop and is killed", file=sys.stderr)
-            os.kill(record.pid, signal.SIGKILL)
+            print(f"pid {pid} does not stop and is killed", file=sys.stderr)
+            os.kill(pid, signal.SIGKILL)
             deadline += _STOP_SECONDS
         time.sleep(0.01)
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:

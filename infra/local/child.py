@@ -170,6 +170,32 @@ class Child:
                 self._process.send_signal(number)
 
 
+async def run_to_end(*command: str) -> tuple[int, str]:
+    """Run a tool and return its exit status and all that it wrote; it ends if this is cancelled.
+
+    Raises StartError when it cannot be run at all.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            cwd="/",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise StartError(f"{command[0]} cannot be run: {error}") from error
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+    return await process.wait(), output.decode(errors="replace")
+
+
 def death_signal_command(
     number: signal.Signals | None = None, user: str | None = None
 ) -> tuple[str, ...]:

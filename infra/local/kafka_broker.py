@@ -1,7 +1,7 @@
 """The Kafka broker of the stack, and the topics that the template asks for."""
 
-import asyncio
 import base64
+import signal
 import socket
 import uuid
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from typing import Final
 from kafka import KafkaAdminClient
 from kafka.errors import KafkaError
 
-from infra.local.child import Child, Launch, StartError, death_signal_command
+from infra.local.child import Child, Launch, StartError, death_signal_command, run_to_end
 from infra.local.kafka_install import ApacheKafka, Choice
 from infra.local.logs import Logs
 from infra.local.ports import HOST, Ports, accepts_connections
@@ -152,17 +152,14 @@ class KafkaBroker:
         if (self._data / "meta.properties").exists():
             return
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        process = await asyncio.create_subprocess_exec(
-            *death_signal_command(),
+        status, output = await run_to_end(
+            *death_signal_command(signal.SIGTERM),
             *self._java(apache),
             *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
             *("-t", cluster, "-c", str(self._properties)),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await process.communicate()
-        if process.returncode != 0:
-            raise StartError(f"Kafka's storage cannot be formatted:\n{output.decode()}")
+        if status != 0:
+            raise StartError(f"Kafka's storage cannot be formatted:\n{output}")
 
 
 def _require_reachable(bootstrap_servers: str) -> None:

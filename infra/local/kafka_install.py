@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from infra.local.child import StartError
+from infra.local.child import StartError, death_signal_command, run_to_end
 from infra.local.ports import HOST
 
 _POM: Final = Path(__file__).parent / "kafka" / "pom.xml"
@@ -93,18 +94,15 @@ async def _download(libraries: Path, say: Callable[[str], None]) -> None:
     draft = libraries.with_name(f"{libraries.name}.{os.getpid()}")
     draft.mkdir(parents=True)
     try:
-        process = await asyncio.create_subprocess_exec(
+        status, output = await run_to_end(
+            *death_signal_command(signal.SIGTERM),
             maven,
             *("-q", "-B", "-ntp", "-f", str(_POM)),
             "dependency:copy-dependencies",
             f"-DoutputDirectory={draft}",
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await process.communicate()
-        if process.returncode != 0:
-            raise StartError(f"Maven could not download Apache Kafka\n{output.decode()}")
+        if status != 0:
+            raise StartError(f"Maven could not download Apache Kafka\n{output}")
         try:
             draft.rename(libraries)
         except OSError as error:

@@ -21,7 +21,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import encrypt_password
 
-from infra.local.child import Child, Launch, StartError, death_signal_command
+from infra.local.child import Child, Launch, StartError, death_signal_command, run_to_end
 from infra.local.logs import Logs
 from infra.local.ports import HOST
 
@@ -139,7 +139,7 @@ class PostgresCluster:
             for path in (draft, secret):
                 os.chown(path, entry.pw_uid, entry.pw_gid)
         try:
-            process = await asyncio.create_subprocess_exec(
+            status, output = await run_to_end(
                 *death_signal_command(signal.SIGTERM, self._user),
                 str(_BINARIES / "initdb"),
                 f"--pgdata={draft}",
@@ -151,15 +151,11 @@ class PostgresCluster:
                 "--locale-provider=builtin",
                 "--builtin-locale=C.UTF-8",
                 "--no-instructions",
-                cwd="/",
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
             )
-            output, _ = await process.communicate()
         finally:
             secret.unlink()
-        if process.returncode != 0:
-            raise StartError(f"initdb for the {self.name} database failed:\n{output.decode()}")
+        if status != 0:
+            raise StartError(f"initdb for the {self.name} database failed:\n{output}")
         draft.rename(self._data)
 
     def _end_orphan(self) -> None:

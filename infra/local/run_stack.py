@@ -64,7 +64,7 @@ async def _run(settings: Settings, logs: Logs, progress: Progress, *, detached: 
     except asyncio.CancelledError:
         progress.say("stopping …")
     except (StartError, TemplateError) as error:
-        progress.failed(str(error))
+        progress.failed(f"{error}\n  every part's log is in {settings.logs_dir}")
         status = 1
     finally:
         stopping = True

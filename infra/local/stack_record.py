@@ -65,32 +65,45 @@ class StateLock:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(fd)
-            record = read_record(self._state_dir)
-            known = "" if record is None else f" (pid {record.pid}, {record.api_url})"
+            pid, record = lock_holder(self._state_dir), read_record(self._state_dir)
+            url = f", {record.api_url}" if record is not None and record.pid == pid else ""
             raise StartError(
-                f"a stack is running here already{known}; `make down` stops it"
+                f"a stack is running here already (pid {pid}{url}); `make down` stops it"
             ) from None
+        os.ftruncate(fd, 0)
+        os.write(fd, str(os.getpid()).encode())
         self._fd = fd
 
     def release(self) -> None:
         """Give it back."""
+        os.ftruncate(self._fd, 0)
         os.close(self._fd)
         self._fd = -1
 
 
-def is_locked(state_dir: Path) -> bool:
-    """Tell whether a runner works in that state directory."""
+def lock_holder(state_dir: Path) -> int | None:
+    """Return the pid of the runner that works in that state directory; None when there is none."""
     try:
         fd = os.open(state_dir / _LOCK, os.O_RDWR)
     except FileNotFoundError:
-        return False
+        return None
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if pid := os.pread(fd, 20, 0):
+                    return int(pid)
+                time.sleep(0.001)  # it writes its pid right after it has got the lock
+            else:
+                return None
     finally:
         os.close(fd)
-    return False
+
+
+def is_locked(state_dir: Path) -> bool:
+    """Tell whether a runner works in that state directory."""
+    return lock_holder(state_dir) is not None
 
 
 def read_record(state_dir: Path) -> StackRecord | None:

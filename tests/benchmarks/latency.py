@@ -59,7 +59,14 @@ class Arrivals:
                     if record.key is not None:
                         self.seen.setdefault(record.key.decode(), now)
 
+    def wait_for(self, key: str) -> float:
+        """Wait until the key has been seen, and give the moment."""
+        while key not in self.seen:
+            time.sleep(0.001)
+        return self.seen[key]
+
     def close(self) -> None:
+        """Stop reading."""
         self._over = True
         self._thread.join()
         self._consumer.close()
@@ -129,9 +136,8 @@ async def measure(record: StackRecord, token: str, count: int) -> None:
                 wish = {"consistency-token": token_of_order, "prefer": "wait=20"}
                 await expect(200, "GET", f"/orders/{order_id}", headers=wish)
                 visible.append(time.perf_counter() - answered)
-                while order_id not in arrivals.seen:
-                    await asyncio.sleep(0.001)
-                in_topic.append(max(0.0, arrivals.seen[order_id] - answered))
+                seen = await asyncio.to_thread(arrivals.wait_for, order_id)
+                in_topic.append(max(0.0, seen - answered))
                 # So that no order meets the projector at work on the one before.
                 await asyncio.sleep(0.01)
         finally:

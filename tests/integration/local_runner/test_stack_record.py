@@ -1,6 +1,8 @@
 """What a runner leaves in its state directory, for the next one."""
 
+import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from infra.local.stack_record import (
     StateLock,
     child_record,
     end_orphans,
-    is_locked,
+    lock_holder,
     read_record,
     write_record,
 )
@@ -37,14 +39,16 @@ def a_record(**children: ChildRecord) -> StackRecord:
 
 def test_a_state_directory_has_one_runner(tmp_path: Path) -> None:
     lock = StateLock(tmp_path)
-    assert not is_locked(tmp_path)
+    assert lock_holder(tmp_path) is None
     lock.acquire()
-    write_record(tmp_path, a_record())
-    assert is_locked(tmp_path)
-    with pytest.raises(StartError, match=r"running here already \(pid 1, http://127.0.0.1:3000\)"):
+    assert lock_holder(tmp_path) == os.getpid()
+    with pytest.raises(StartError, match=rf"running here already \(pid {os.getpid()}\)"):
+        StateLock(tmp_path).acquire()
+    write_record(tmp_path, replace(a_record(), pid=os.getpid()))
+    with pytest.raises(StartError, match=r"http://127\.0\.0\.1:3000\)"):
         StateLock(tmp_path).acquire()
     lock.release()
-    assert not is_locked(tmp_path)
+    assert lock_holder(tmp_path) is None
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
