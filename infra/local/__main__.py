@@ -16,6 +16,7 @@ from infra.local.settings import AUDIENCE, DEFAULT_STATE, Settings
 from infra.local.stack_record import StateLock, end_orphans, lock_holder, read_record
 
 _STOP_SECONDS: Final = 15.0
+_INTERRUPTED: Final = 130
 # What a reset keeps: downloads, tools, and the file that is locked meanwhile.
 _KEPT: Final = {"cache", "sam", "stack.lock"}
 
@@ -34,6 +35,8 @@ def main() -> int:
     except StartError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return status
 
 
