@@ -36,7 +36,7 @@ logs: $(READY) ## Follow the log lines of a detached stack
 	@exec $(LOCAL) logs
 
 demo: $(READY) ## Place the Northwind orders through the API and check what the read side says
-	@exec $(BIN)/python -m infra.local.demo
+	@exec $(BIN)/python -m infra.local.demo.run
 
 test: check ## Everything, from the rules to the running system
 	$(BIN)/python -m pytest tests/domain tests/integration tests/system tests/faults
@@ -60,7 +60,7 @@ format: $(READY) ## Format, and fix what can be fixed
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ordering needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another with PYTHON=.")'
-	@echo "Installing into $(VENV) (once; about a minute) …" >&2
+	@echo "Installing into $(VENV) (once) …" >&2
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock >&2

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
-import psutil  # type: ignore[import-untyped] # ships no type information
+import psutil
 
-from infra.local.issuer import load_or_create_key, mint_token
+from infra.local.gateway.issuer import load_or_create_key, mint_token
 from infra.local.settings import AUDIENCE
 from infra.local.stack_record import StackRecord, read_record
 

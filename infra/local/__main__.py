@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 from typing import Final
 
-from infra.local.child import StartError
-from infra.local.issuer import DEFAULT_TTL_SECONDS, load_or_create_key, mint_token
+from infra.local.gateway.issuer import DEFAULT_TTL_SECONDS, load_or_create_key, mint_token
+from infra.local.servers.child import StartError
 from infra.local.settings import AUDIENCE, DEFAULT_STATE, Settings
 from infra.local.stack_record import StateLock, end_orphans, lock_holder, read_record
 

@@ -10,10 +10,10 @@ from typing import Final, TextIO
 
 import uvloop
 
-from infra.local.child import StartError
-from infra.local.issuer import load_or_create_key, mint_token
+from infra.local.gateway.issuer import load_or_create_key, mint_token
 from infra.local.logs import Logs
 from infra.local.progress import Progress
+from infra.local.servers.child import StartError
 from infra.local.settings import AUDIENCE, ROOT, Settings
 from infra.local.stack import Stack
 from infra.local.template import TemplateError

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from infra.local.issuer import ISSUER_PATH
-from infra.local.ports import DEFAULT_PORT, HOST, Ports
+from infra.local.gateway.issuer import ISSUER_PATH
+from infra.local.servers.ports import DEFAULT_PORT, HOST, Ports
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DEFAULT_STATE: Final = ROOT / ".local"

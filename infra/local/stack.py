@@ -11,24 +11,24 @@ from typing import Final
 import psycopg2
 from psycopg2.extensions import parse_dsn
 
-from infra.local.aws_services import AwsServices
-from infra.local.child import Child, StartError
-from infra.local.failure_destinations import FailureDestinations
-from infra.local.http_api import HttpApi
-from infra.local.invocation import Invocation
-from infra.local.invoke_api import InvokeApi
-from infra.local.issuer import load_or_create_key
-from infra.local.kafka_broker import KafkaBroker, create_topics
-from infra.local.kafka_install import Choice, choose_kafka
-from infra.local.kafka_kind import keep_kind, kind_kept
-from infra.local.kafka_source import KafkaEventSource
-from infra.local.lambda_service import LambdaService
+from infra.local.event_source.failure_destinations import FailureDestinations
+from infra.local.event_source.source import KafkaEventSource
+from infra.local.gateway.http_api import HttpApi
+from infra.local.gateway.issuer import load_or_create_key
+from infra.local.lambdas.invocation import Invocation
+from infra.local.lambdas.invoke_api import InvokeApi
+from infra.local.lambdas.schedules import Schedules
+from infra.local.lambdas.service import LambdaService
 from infra.local.logs import Logs
-from infra.local.passwords import load_or_create_passwords, write_pgpass
-from infra.local.ports import HOST
-from infra.local.postgres import PostgresCluster
 from infra.local.progress import Progress
-from infra.local.schedules import Schedules
+from infra.local.servers.aws_services import AwsServices
+from infra.local.servers.child import Child, StartError
+from infra.local.servers.kafka_broker import KafkaBroker, create_topics
+from infra.local.servers.kafka_install import Choice, choose_kafka
+from infra.local.servers.kafka_kind import keep_kind, kind_kept
+from infra.local.servers.passwords import load_or_create_passwords, write_pgpass
+from infra.local.servers.ports import HOST
+from infra.local.servers.postgres import PostgresCluster
 from infra.local.settings import Settings
 from infra.local.stack_record import (
     StackRecord,

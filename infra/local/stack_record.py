@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-import psutil  # type: ignore[import-untyped] # ships no type information
+import psutil
 
-from infra.local.child import StartError
-from infra.local.ports import Ports
+from infra.local.servers.child import StartError
+from infra.local.servers.ports import Ports
 
 _LOCK: Final = "stack.lock"
 _RECORD: Final = "stack.json"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-import psutil  # type: ignore[import-untyped] # ships no type information
+import psutil
 
 from infra.local.stack_record import StackRecord
 

@@ -16,7 +16,7 @@ from infra.local.template import load_template
 from ordering.http import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
-    from infra.local.template_model import Function
+    from infra.local.template.model import Function
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "functions"

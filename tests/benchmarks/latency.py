@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from kafka import KafkaConsumer, TopicPartition
 
-from infra.local.issuer import load_or_create_key, mint_token
+from infra.local.gateway.issuer import load_or_create_key, mint_token
 from infra.local.settings import AUDIENCE, DEFAULT_STATE
 from infra.local.stack_record import StackRecord, read_record
 

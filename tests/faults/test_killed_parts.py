@@ -6,10 +6,10 @@ import asyncio
 import shutil
 from typing import TYPE_CHECKING
 
-import psutil  # type: ignore[import-untyped] # ships no type information
+import psutil
 import pytest
 
-from infra.local.demo import Report, Target, run_demo
+from infra.local.demo.run import Report, Target, run_demo
 from tests.running_stack import eventually, lambda_client
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-import psutil  # type: ignore[import-untyped] # ships no type information
+import psutil
 import pytest
 
 from tests.running_stack import an_order, eventually

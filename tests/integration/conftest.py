@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.local.logs import Logs
-from infra.local.passwords import load_or_create_passwords
-from infra.local.postgres import PostgresCluster
+from infra.local.servers.passwords import load_or_create_passwords
+from infra.local.servers.postgres import PostgresCluster
 from operations.migrate import migrate
 from ordering.postgres import Database
 

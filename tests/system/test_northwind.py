@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import psycopg2
 import pytest
 
-from infra.local.demo import Target, run_demo
+from infra.local.demo.run import Target, run_demo
 from tests.running_stack import ROOT, eventually
 
 if TYPE_CHECKING:
-    from infra.local.demo import Report
+    from infra.local.demo.run import Report
     from tests.running_stack import RunningStack
 
 pytestmark = pytest.mark.system
@@ -56,7 +56,7 @@ def test_an_interrupted_demo_goes_on_and_all_is_what_northwind_computes(
     stack: RunningStack,
 ) -> None:
     demo = subprocess.Popen(
-        [sys.executable, "-m", "infra.local.demo", f"--state-dir={stack.state}"],
+        [sys.executable, "-m", "infra.local.demo.run", f"--state-dir={stack.state}"],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -90,7 +90,7 @@ def test_running_the_demo_again_changes_nothing(stack: RunningStack) -> None:
 
 def test_the_demo_says_what_to_do_when_nothing_runs() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "infra.local.demo", "--state-dir=/nonexistent"],
+        [sys.executable, "-m", "infra.local.demo.run", "--state-dir=/nonexistent"],
         cwd=ROOT,
         capture_output=True,
         text=True,

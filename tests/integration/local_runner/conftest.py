@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
-from infra.local.aws_services import AwsServices
-from infra.local.child import Child, StartError
-from infra.local.kafka_broker import KafkaBroker
-from infra.local.kafka_install import choose_kafka
 from infra.local.logs import Logs
-from infra.local.ports import Ports
+from infra.local.servers.aws_services import AwsServices
+from infra.local.servers.child import Child, StartError
+from infra.local.servers.kafka_broker import KafkaBroker
+from infra.local.servers.kafka_install import choose_kafka
+from infra.local.servers.ports import Ports
 from infra.local.settings import DEFAULT_STATE
-from infra.local.template_model import Template
+from infra.local.template.model import Template
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator

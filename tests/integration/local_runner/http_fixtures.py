@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 import uvloop
 
-from infra.local.http_api import HttpApi
-from infra.local.invocation import Invocation
-from infra.local.issuer import Key, load_or_create_key
+from infra.local.gateway.http_api import HttpApi
+from infra.local.gateway.issuer import Key, load_or_create_key
+from infra.local.lambdas.invocation import Invocation
 from infra.local.logs import Logs
 from infra.local.template import Cors, Function, HttpRoute, Template
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from infra.local.lambda_service import LambdaService
+from infra.local.lambdas.service import LambdaService
 from infra.local.logs import Logs
 from infra.local.template import Function
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from aiohttp import web
 
-from infra.local.api_client import ApiClient, ApiError, Reply
+from infra.local.demo.api_client import ApiClient, ApiError, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

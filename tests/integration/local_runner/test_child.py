@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped] # ships no type information
+import psutil
 import pytest
 
-from infra.local.child import Child, Launch, StartError
 from infra.local.logs import Logs
+from infra.local.servers.child import Child, Launch, StartError
 from tests.integration.local_runner.lambda_fixtures import until
 
 ROOT = Path(__file__).parents[3]
@@ -49,18 +49,22 @@ async def a_child(
             await child.stop()
 
 
+def is_there(pid: int | None) -> bool:
+    return pid is not None and psutil.pid_exists(pid)
+
+
 def test_a_child_that_is_killed_is_started_again(tmp_path: Path) -> None:
     async def scenario() -> int | None:
         async with a_child(tmp_path, "sleep 60") as child:
             first = child.pid
             assert first is not None
             os.kill(first, signal.SIGKILL)
-            await until(lambda: child.pid != first)
-            assert psutil.pid_exists(child.pid)
+            await until(lambda: child.pid not in (None, first))
+            assert is_there(child.pid)
             return child.pid
 
     last = asyncio.run(scenario())
-    assert not psutil.pid_exists(last)
+    assert not is_there(last)
     assert "has died: killed by SIGKILL" in (tmp_path / "logs" / "stack.log").read_text()
 
 
@@ -86,7 +90,7 @@ def test_a_child_that_never_answers_is_ended(tmp_path: Path) -> None:
 
     with pytest.raises(StartError, match="does not answer"):
         asyncio.run(scenario())
-    assert not psutil.pid_exists(pids[0])
+    assert not is_there(pids[0])
 
 
 def test_a_child_that_does_not_want_to_stop_is_killed(tmp_path: Path) -> None:
@@ -96,7 +100,7 @@ def test_a_child_that_does_not_want_to_stop_is_killed(tmp_path: Path) -> None:
             await until(lambda: "trapped" in (tmp_path / "part.log").read_text())
             return child.pid
 
-    assert not psutil.pid_exists(asyncio.run(scenario()))
+    assert not is_there(asyncio.run(scenario()))
 
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="the death signal needs util-linux")
@@ -105,7 +109,7 @@ def test_a_child_ends_with_a_runner_that_is_killed(tmp_path: Path) -> None:
 import asyncio
 from pathlib import Path
 from typing import Any
-from infra.local.child import Child, Launch
+from infra.local.servers.child import Child, Launch
 from infra.local.logs import Logs
 
 async def main():

@@ -9,8 +9,12 @@ from typing import Any
 import pytest
 from localstack_client.session import Session
 
-from infra.local.failure_destinations import DestinationError, FailedBatch, FailureDestinations
-from infra.local.kafka_records import EventFormat, Partition, Record
+from infra.local.event_source.failure_destinations import (
+    DestinationError,
+    FailedBatch,
+    FailureDestinations,
+)
+from infra.local.event_source.records import EventFormat, Partition, Record
 
 STREAM = "arn:aws:kafka:us-east-1:000000000000:cluster/local/0"
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:OrderDetails"

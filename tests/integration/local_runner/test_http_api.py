@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 import uvloop
 
-from infra.local.http_api import HttpApi
-from infra.local.invocation import Invocation, Throttled
-from infra.local.issuer import Key, load_or_create_key
+from infra.local.gateway.http_api import HttpApi
+from infra.local.gateway.issuer import Key, load_or_create_key
+from infra.local.lambdas.invocation import Invocation, Throttled
 from infra.local.logs import Logs
 from infra.local.template import Template
 from tests.integration.local_runner.http_fixtures import Functions, a_route, problem_of, run

@@ -7,7 +7,7 @@ from pathlib import Path
 import aiohttp
 import jwt
 
-from infra.local.issuer import Key, load_or_create_key, mint_token
+from infra.local.gateway.issuer import Key, load_or_create_key, mint_token
 from infra.local.template import Cors
 from tests.integration.local_runner.http_fixtures import (
     AUDIENCE,

@@ -13,7 +13,7 @@ import uvloop
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from infra.local.invoke_api import InvokeApi
+from infra.local.lambdas.invoke_api import InvokeApi
 from tests.integration.local_runner.lambda_fixtures import a_function, a_service
 
 

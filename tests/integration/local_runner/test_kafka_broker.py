@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
-from infra.local.child import StartError
-from infra.local.kafka_broker import create_topics
-from infra.local.kafka_install import Choice, choose_kafka
-from infra.local.kafka_kind import keep_kind, kind_kept
-from infra.local.template_model import Topic
+from infra.local.servers.child import StartError
+from infra.local.servers.kafka_broker import create_topics
+from infra.local.servers.kafka_install import Choice, choose_kafka
+from infra.local.servers.kafka_kind import keep_kind, kind_kept
+from infra.local.template.model import Topic
 from tests.integration.local_runner.conftest import Kafka
 from tests.integration.local_runner.lambda_fixtures import until
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 
-from infra.local.failure_destinations import FailureDestinations
-from infra.local.invocation import Invocation
-from infra.local.kafka_feed import KafkaFeed
-from infra.local.kafka_records import Partition, SourceError
-from infra.local.kafka_source import KafkaEventSource
-from infra.local.template_model import KafkaSource
+from infra.local.event_source.failure_destinations import FailureDestinations
+from infra.local.event_source.feed import KafkaFeed
+from infra.local.event_source.records import Partition, SourceError
+from infra.local.event_source.source import KafkaEventSource
+from infra.local.lambdas.invocation import Invocation
+from infra.local.template.model import KafkaSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from infra.local.kafka_records import Fetched
+    from infra.local.event_source.records import Fetched
     from tests.integration.local_runner.conftest import Background, Kafka
 
 DONE = Invocation(200, b"null", None, "request-1")

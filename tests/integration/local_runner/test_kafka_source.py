@@ -11,18 +11,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kafka.consumer.fetcher import ConsumerRecord
 
-from infra.local import kafka_retry
-from infra.local.failure_destinations import DestinationError, FailedBatch, FailureDestinations
-from infra.local.invocation import Invocation, RequestTooLarge, Throttled
-from infra.local.kafka_batch import FULL_RECORDS
-from infra.local.kafka_records import Partition, encode
-from infra.local.kafka_source import KafkaEventSource
-from infra.local.template_model import KafkaSource
+from infra.local.event_source import retry
+from infra.local.event_source.batch import FULL_RECORDS
+from infra.local.event_source.failure_destinations import (
+    DestinationError,
+    FailedBatch,
+    FailureDestinations,
+)
+from infra.local.event_source.records import Partition, encode
+from infra.local.event_source.source import KafkaEventSource
+from infra.local.lambdas.invocation import Invocation, RequestTooLarge, Throttled
+from infra.local.template.model import KafkaSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
-    from infra.local.kafka_records import Fetched
+    from infra.local.event_source.records import Fetched
 
 P0, P1 = Partition("orders", 0), Partition("orders", 1)
 Event = dict[str, Any]
@@ -200,8 +204,8 @@ def play(
 
 @pytest.fixture(autouse=True)
 def _short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kafka_retry, "FIRST_BACKOFF_SECONDS", 0.002)
-    monkeypatch.setattr(kafka_retry, "LONGEST_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(retry, "FIRST_BACKOFF_SECONDS", 0.002)
+    monkeypatch.setattr(retry, "LONGEST_BACKOFF_SECONDS", 0.01)
 
 
 # ── the event ───────────────────────────────────────────────────────────────────────────────────
@@ -406,8 +410,8 @@ def test_the_backoff_doubles_to_its_limit(monkeypatch: pytest.MonkeyPatch) -> No
         return real(seconds)
 
     monkeypatch.setattr(asyncio, "timeout", observed)
-    monkeypatch.setattr(kafka_retry, "FIRST_BACKOFF_SECONDS", 0.001)
-    monkeypatch.setattr(kafka_retry, "LONGEST_BACKOFF_SECONDS", 0.003)
+    monkeypatch.setattr(retry, "FIRST_BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr(retry, "LONGEST_BACKOFF_SECONDS", 0.003)
 
     async def scene(stage: Stage) -> None:
         stage.feed.give(P0, 0)

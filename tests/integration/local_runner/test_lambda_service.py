@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from infra.local.invocation import Invocation
-from infra.local.lambda_service import (
+from infra.local.lambdas.invocation import Invocation
+from infra.local.lambdas.service import (
     LambdaService,
     RequestTooLarge,
     ServiceClosed,

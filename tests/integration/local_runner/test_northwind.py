@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from infra.local.northwind import Expected, Line, NorthwindOrder, exact, load_orders
-from infra.local.northwind_checks import PlacedOrder, list_differences, order_differences
+from infra.local.demo.checks import PlacedOrder, list_differences, order_differences
+from infra.local.demo.northwind import Expected, Line, NorthwindOrder, exact, load_orders
 
 ORDER = load_orders()[0]
 PLACED = PlacedOrder(ORDER, "01900000-0000-7000-8000-000000000000", 2, "token")

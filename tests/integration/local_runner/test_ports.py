@@ -3,8 +3,8 @@ import socket
 
 import pytest
 
-from infra.local.child import StartError
-from infra.local.ports import Ports
+from infra.local.servers.child import StartError
+from infra.local.servers.ports import Ports
 
 
 def test_every_part_has_a_port_counted_from_the_api_s() -> None:

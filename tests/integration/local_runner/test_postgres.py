@@ -12,10 +12,10 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from infra.local.child import death_signal_command
 from infra.local.logs import Logs
-from infra.local.passwords import load_or_create_passwords, write_pgpass
-from infra.local.postgres import PostgresCluster
+from infra.local.servers.child import death_signal_command
+from infra.local.servers.passwords import load_or_create_passwords, write_pgpass
+from infra.local.servers.postgres import PostgresCluster
 from tests.integration.local_runner.lambda_fixtures import until
 
 PASSWORDS = {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import uvloop
 
+from infra.local.lambdas.schedules import Schedules
 from infra.local.logs import Logs
-from infra.local.schedules import Schedules
 from infra.local.template import Schedule
 from tests.integration.local_runner.lambda_fixtures import a_function, a_service, until
 

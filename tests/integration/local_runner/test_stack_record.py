@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.child import StartError
-from infra.local.ports import Ports
+from infra.local.servers.child import StartError
+from infra.local.servers.ports import Ports
 from infra.local.stack_record import (
     ChildRecord,
     StackRecord,

@@ -1,0 +1,1 @@
+"""The Northwind database's orders through the whole system."""

@@ -1,0 +1,1 @@
+"""Lambda's Kafka event-source mapping, and where it sends what it gave up on."""

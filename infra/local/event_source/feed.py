@@ -1,0 +1,287 @@
+"""Fetches the records of an event-source mapping from Kafka and keeps the group's positions.
+
+One thread per mapping owns the consumer, which is not thread-safe. It never joins the group:
+partitions are assigned by hand, and positions are only committed under the group's name. The
+partitions are those that the topics have at the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from kafka import KafkaConsumer, TopicPartition
+from kafka.errors import KafkaError
+from kafka.structs import OffsetAndMetadata
+
+from infra.local.event_source.positions import BROKER_MS, starting_offsets
+from infra.local.event_source.records import Partition, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from infra.local.event_source.records import Fetched
+    from infra.local.template.model import KafkaSource
+
+LONG_POLL_MS: Final = 500  # as long as the broker holds a fetch open that finds nothing
+PAUSED_POLL_MS: Final = 20  # while partitions are paused, to hear soon that they are not
+RECORDS_PER_POLL: Final = 500
+COMMIT_SECONDS: Final = 0.2  # commits of that time become one
+RECONNECT_SECONDS: Final = 0.5
+FIRST_PACE_SECONDS: Final = 0.001
+LONGEST_PACE_SECONDS: Final = 0.025
+
+
+class KafkaFeed:
+    """Feeds from a Kafka cluster, beginning where the group's committed positions are.
+
+    Where the group has none, the mapping's StartingPosition counts; `starting_timestamp` is for
+    AT_TIMESTAMP, in seconds since 1970. Where Kafka no longer has the position, it goes on with the
+    oldest record there is. A cluster that cannot be reached is tried for as long as it takes.
+    """
+
+    def __init__(
+        self,
+        source: KafkaSource,
+        bootstrap_servers: str,
+        log: Callable[[str], None],
+        starting_timestamp: float | None = None,
+    ) -> None:
+        self._source = source
+        self._servers = bootstrap_servers.split(",")
+        self._starting_timestamp = starting_timestamp
+        self._log = log
+        self._thread = threading.Thread(target=self._run, name=f"kafka-{source.group}", daemon=True)
+        self._closing = threading.Event()
+        self._changed = threading.Event()  # something to commit, a resumed partition, or closing
+        self._lock = threading.Lock()  # for what both threads write:
+        self._to_commit: dict[Partition, int] = {}
+        self._paused: set[Partition] = set()
+        # The thread's own:
+        self._positions: dict[Partition, int] = {}
+        self._committing: dict[Partition, int] = {}
+        self._committed_at = 0.0
+        self._reachable = True
+        # kafka-python reports every attempt to reconnect; this class says once what matters.
+        logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+    async def start(self, deliver: Callable[[Fetched], None]) -> Sequence[Partition]:
+        """Begin to deliver. Raises SourceError when a topic does not exist."""
+        self._loop = asyncio.get_running_loop()
+        self._deliver = deliver
+        self._started: asyncio.Future[Sequence[Partition]] = self._loop.create_future()
+        self._thread.start()
+        return await self._started
+
+    def pause(self, partition: Partition) -> None:
+        """Stop fetching this partition for now; what is on its way still arrives."""
+        with self._lock:
+            self._paused.add(partition)
+
+    def resume(self, partition: Partition) -> None:
+        """Fetch it again."""
+        with self._lock:
+            self._paused.discard(partition)
+        self._changed.set()
+
+    def commit(self, partition: Partition, offset: int) -> None:
+        """Keep that everything before `offset` is done, within half a second or at closing."""
+        with self._lock:
+            self._to_commit[partition] = offset
+        self._changed.set()
+
+    async def close(self) -> None:
+        """Stop delivering, once what was to commit is committed (2 s at most)."""
+        self._closing.set()
+        self._changed.set()
+        if self._thread.ident is not None:
+            # A daemon: one that still hangs in a request to a dead broker is left behind.
+            await asyncio.to_thread(self._thread.join, 2 * BROKER_MS / 1000)
+
+    # ── in the thread ───────────────────────────────────────────────────────────────────────────
+
+    def _run(self) -> None:
+        try:
+            while not self._closing.is_set():
+                self._connect_and_feed()
+        except BaseException as problem:  # noqa: BLE001 - it ends the thread; start() or the log has it
+            self._fail(problem)
+
+    def _fail(self, problem: BaseException) -> None:
+        def tell() -> None:
+            if self._started.done():
+                self._log(f"fetching for {self._source.group} has stopped: {problem!r}")
+            else:
+                self._started.set_exception(problem)
+
+        self._on_loop(tell)
+
+    def _connect_and_feed(self) -> None:
+        try:
+            consumer = KafkaConsumer(
+                bootstrap_servers=self._servers,
+                client_id=self._source.group,
+                group_id=self._source.group,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                allow_auto_create_topics=False,
+                fetch_min_bytes=1,
+                fetch_max_wait_ms=LONG_POLL_MS,
+                bootstrap_timeout_ms=BROKER_MS,
+                reconnect_backoff_max_ms=int(RECONNECT_SECONDS * 1000),
+            )
+        except KafkaError as problem:
+            self._set_reachable(problem)
+            self._closing.wait(RECONNECT_SECONDS)
+            return
+        try:
+            self._assign(consumer)
+            self._feed(consumer)
+        except KafkaError as problem:
+            self._set_reachable(problem)
+            self._closing.wait(RECONNECT_SECONDS)
+        finally:
+            consumer.close(autocommit=False, timeout_ms=BROKER_MS)
+
+    def _assign(self, consumer: KafkaConsumer) -> None:
+        """Take all partitions, at the positions that were reached or the group's."""
+        if not self._positions:
+            offsets = starting_offsets(consumer, self._source, self._starting_timestamp)
+            # From now on the group has a position: LATEST must not skip at the next start what
+            # arrives from here on.
+            self._commit_now(consumer, offsets)
+            self._positions = offsets
+        consumer.assign([TopicPartition(*partition) for partition in self._positions])
+        for partition, offset in self._positions.items():
+            consumer.seek(TopicPartition(*partition), offset)
+        self._on_loop(self._tell_started)
+
+    def _tell_started(self) -> None:
+        if not self._started.done():
+            self._started.set_result(sorted(self._positions))
+
+    def _feed(self, consumer: KafkaConsumer) -> None:
+        connections = _metric(consumer, "connection-count")
+        pace = _Pace(_metric(consumer, "fetch-latency-max"))
+        with self._lock:  # a commit that was under way when the last consumer failed
+            self._to_commit = self._committing | self._to_commit
+            self._committing = {}
+        while not self._closing.is_set():
+            paused = self._apply_pauses(consumer)
+            if len(paused) == len(self._positions):
+                # Nothing to fetch: the consumer would sleep, deaf to a resumed partition.
+                self._changed.wait(LONG_POLL_MS / 1000)
+            self._changed.clear()
+            fetched = consumer.poll(
+                timeout_ms=pace.poll_ms(PAUSED_POLL_MS if paused else LONG_POLL_MS),
+                max_records=RECORDS_PER_POLL,
+            )
+            if fetched:
+                self._hand_over(fetched)
+            self._set_reachable(None if fetched or connections.value() else "no connection")
+            self._commit_some(consumer)
+            self._closing.wait(pace.after(found=bool(fetched)))
+        with self._lock:
+            last = self._committing | self._to_commit
+        try:
+            self._commit_now(consumer, last)
+        except KafkaError as problem:
+            self._on_loop(
+                self._log, f"the last positions of {self._source.group} are not kept: {problem!r}"
+            )
+
+    def _apply_pauses(self, consumer: KafkaConsumer) -> set[Partition]:
+        with self._lock:
+            wanted = set(self._paused)
+        current = {Partition(*partition) for partition in consumer.paused()}
+        consumer.pause(*(TopicPartition(*partition) for partition in wanted - current))
+        consumer.resume(*(TopicPartition(*partition) for partition in current - wanted))
+        return wanted
+
+    def _hand_over(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        batches = []
+        for topic_partition, records in fetched.items():
+            partition = Partition(*topic_partition)
+            batches.append((partition, [encode(record) for record in records]))
+            self._positions[partition] = records[-1].offset + 1
+        self._on_loop(self._deliver, batches)
+
+    def _commit_some(self, consumer: KafkaConsumer) -> None:
+        """Send what is to commit, unless that was just done or is still under way."""
+        now = time.monotonic()
+        if self._committing or now - self._committed_at < COMMIT_SECONDS:
+            return
+        with self._lock:
+            self._committing, self._to_commit = self._to_commit, {}
+        if self._committing:
+            self._committed_at = now
+            consumer.commit_async(_offsets(self._committing), callback=self._committed)
+
+    def _committed(self, _offsets: object, answer: object) -> None:
+        """Hear of a commit, from the next poll; one that failed is tried again with newer ones."""
+        if isinstance(answer, Exception):
+            with self._lock:
+                self._to_commit = self._committing | self._to_commit
+        self._committing = {}
+
+    def _commit_now(self, consumer: KafkaConsumer, positions: Mapping[Partition, int]) -> None:
+        if positions:
+            consumer.commit(_offsets(positions), timeout_ms=BROKER_MS)
+
+    def _set_reachable(self, trouble: object) -> None:
+        """Say once when the cluster goes, and once when it is back (`trouble` is None)."""
+        if (trouble is None) != self._reachable:
+            self._reachable = trouble is None
+            servers = ",".join(self._servers)
+            state = "is back" if self._reachable else f"cannot be reached, still trying: {trouble}"
+            self._on_loop(self._log, f"Kafka at {servers} {state}")
+
+    def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
+        try:
+            self._loop.call_soon_threadsafe(call, *arguments)
+        except RuntimeError:
+            # The loop has been closed: nobody is left to hear it.
+            self._closing.set()
+
+
+class _Pace:
+    """How long to poll, and to wait after it.
+
+    A broker that holds fetches open needs no waiting. One that answers an empty fetch at once (an
+    embedded one) would keep a core busy: there, waits grow from 1 to 25 ms while nothing comes.
+    """
+
+    def __init__(self, longest_fetch: Any) -> None:  # noqa: ANN401 - kafka-python has no types
+        self._longest_fetch = longest_fetch
+        self._empty_polls = 0
+        self._answers_at_once = False
+
+    def poll_ms(self, wanted: int) -> int:
+        return 0 if self._answers_at_once else wanted
+
+    def after(self, *, found: bool) -> float:
+        """Give the seconds to wait after a poll."""
+        self._empty_polls = 0 if found else self._empty_polls + 1
+        if self._answers_at_once:
+            doubled = FIRST_PACE_SECONDS * float(1 << min(self._empty_polls, 10))
+            return min(doubled, LONGEST_PACE_SECONDS)
+        if self._empty_polls >= 2:  # noqa: PLR2004 - one long poll at least was within the last two
+            # Milliseconds; -inf before the first fetch was answered.
+            longest = float(self._longest_fetch.value())
+            self._answers_at_once = 0 <= longest < LONG_POLL_MS / 2
+        return 0.0
+
+
+def _offsets(positions: Mapping[Partition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
+    return {
+        TopicPartition(*partition): OffsetAndMetadata(offset, "", -1)
+        for partition, offset in positions.items()
+    }
+
+
+def _metric(consumer: KafkaConsumer, name: str) -> Any:  # noqa: ANN401 - kafka-python has no types
+    metrics = consumer.metrics(raw=True)
+    return next(metric for key, metric in metrics.items() if key.name == name)

@@ -1,0 +1,1 @@
+"""API Gateway's HTTP API, its JWT authorizer, and a local issuer of tokens."""

@@ -1,0 +1,224 @@
+"""API Gateway's HTTP API on one machine: routes, JWT authorizer, CORS, payload format 2.0."""
+
+import asyncio
+import base64
+import json
+import os
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final, Protocol
+
+from aiohttp import web
+
+from infra.local.gateway import event as http_event
+from infra.local.gateway.authorizer import Authorization, JwtAuthorizer, Refused
+from infra.local.gateway.issuer import Key, documents
+from infra.local.gateway.routes import Match, Routes
+from infra.local.http_server import expect_continue, request_factory
+from infra.local.lambdas.invocation import Invocation, LambdaError, RequestTooLarge, Throttled
+from infra.local.logs import Logs
+from infra.local.template.model import Cors, Template
+
+_MAX_BODY_BYTES: Final = 10 * 1024 * 1024  # the HTTP API's quota
+# What API Gateway answers by itself: the project's code for it, and AWS's own message.
+_PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
+    400: ("bad-request", "Bad Request"),
+    401: ("unauthorized", "Unauthorized"),
+    403: ("forbidden", "Forbidden"),
+    404: ("route-not-found", "Not Found"),
+    413: ("request-too-large", "Request Entity Too Large"),
+    429: ("too-many-requests", "Too Many Requests"),
+    500: ("internal-error", "Internal Server Error"),
+    503: ("service-unavailable", "Service Unavailable"),
+}
+_CORS_PREFIX: Final = "access-control-"
+_TITLES: Final = {413: "Request Entity Too Large"}
+
+
+class Invoke(Protocol):
+    """How a function is called; LambdaService.invoke."""
+
+    async def __call__(
+        self, name: str, payload: bytes, *, trace_id: str | None = None
+    ) -> Invocation:
+        """Invoke the function and wait for its answer; raises LambdaError when it was not run."""
+
+
+class HttpApi:
+    """Serves the routes of a template, and the local issuer's documents under /issuer.
+
+    Its own answers are API Gateway's, as problem documents (RFC 9457) that also have AWS's
+    `message`.
+    """
+
+    def __init__(self, template: Template, invoke: Invoke, *, key: Key, logs: Logs) -> None:
+        self._routes = Routes(template.functions)
+        self._cors = template.cors
+        self._invoke = invoke
+        self._logs = logs
+        issuer = template.jwt_issuer
+        self._authorizer = (
+            None if issuer is None else JwtAuthorizer(key, issuer, template.jwt_audience)
+        )
+        self._documents = {} if issuer is None else documents(key, issuer)
+        self._runner: web.ServerRunner | None = None
+        self.port = 0
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen; port 0 takes a free one, which `port` then is. Raises OSError when taken."""
+        server = web.Server(
+            self._serve,
+            request_factory=request_factory(_MAX_BODY_BYTES),
+            access_log=None,
+            auto_decompress=False,  # the function gets what was sent
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=1)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, host, port).start()
+        self.port = self._runner.addresses[0][1]
+
+    async def close(self) -> None:
+        """Stop listening, and give running requests a second."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        request_id = base64.urlsafe_b64encode(os.urandom(11)).decode()
+        response = self._local_answer(request)
+        if response is None:
+            response = await self._route(request, request_id)
+        response.headers["apigw-requestid"] = request_id
+        origin = request.headers.get("Origin")
+        if origin is not None and self._cors is not None:
+            _add_cors(response, self._cors, origin)
+        return response
+
+    def _local_answer(self, request: web.BaseRequest) -> web.Response | None:
+        """Answer what needs no route: CORS preflights and the issuer's documents."""
+        if (
+            self._cors is not None
+            and request.method == "OPTIONS"
+            and "Origin" in request.headers
+            and "Access-Control-Request-Method" in request.headers
+        ):
+            return web.Response(status=204, headers=_preflight_headers(self._cors, request))
+        document = self._documents.get(request.rel_url.raw_path)
+        if document is not None and request.method in {"GET", "HEAD"}:
+            return web.Response(body=document, content_type="application/json")
+        return None
+
+    async def _route(self, request: web.BaseRequest, request_id: str) -> web.Response:
+        match = self._routes.find(request.method, request.rel_url.raw_path)
+        if match is None:
+            return _problem(404, "No route matches this method and path.", request_id)
+        authorization: Authorization | None = None
+        if match.route.authorized and self._authorizer is not None:
+            header = request.headers.get("Authorization")
+            try:
+                authorization = self._authorizer.authorize(header, match.route.scopes)
+            except Refused as refused:
+                detail = (
+                    "A valid access token is needed."
+                    if refused.status == HTTPStatus.UNAUTHORIZED
+                    else "The access token lacks a scope that this route needs."
+                )
+                response = _problem(refused.status, detail, request_id)
+                response.headers["www-authenticate"] = refused.challenge
+                return response
+        await expect_continue(request)
+        try:
+            body = await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            return _problem(413, "The request body is over 10 MB.", request_id)
+        return await self._call(request, body, match, authorization, request_id)
+
+    def _without_cors(self, response: web.Response) -> web.Response:
+        """Drop a function's own CORS headers, as API Gateway does when it is configured itself."""
+        if self._cors is not None:
+            for name in [n for n in response.headers if n.lower().startswith(_CORS_PREFIX)]:
+                del response.headers[name]
+        return response
+
+    async def _call(
+        self,
+        request: web.BaseRequest,
+        body: bytes,
+        match: Match,
+        authorization: Authorization | None,
+        request_id: str,
+    ) -> web.Response:
+        trace_id = request.headers.get("X-Amzn-Trace-Id") or _trace_id()
+        event = http_event.event(
+            request, body, match, authorization, request_id=request_id, trace_id=trace_id
+        )
+        try:
+            async with asyncio.timeout(match.route.timeout_seconds):
+                result = await self._invoke(
+                    match.function, json.dumps(event).encode(), trace_id=trace_id
+                )
+        except TimeoutError:
+            self._logs.error(f"{match.route.key}: no answer within the integration timeout")
+            return _problem(503, "The function did not answer in time.", request_id)
+        except Throttled:
+            response = _problem(429, "The function runs as often as it may.", request_id)
+            response.headers["retry-after"] = "1"
+            return response
+        except RequestTooLarge:
+            return _problem(413, "The request is over what a function can take.", request_id)
+        except LambdaError as error:
+            self._logs.error(f"{match.route.key}: {error}")
+            return _problem(503, "The function cannot be called now.", request_id)
+        if result.function_error is None:
+            try:
+                return self._without_cors(http_event.response(result.payload))
+            except http_event.MalformedAnswer as error:
+                self._logs.error(f"{match.route.key}: malformed answer: {error}")
+        return _problem(500, "The function failed.", request_id)
+
+
+def _problem(status: int, detail: str, request_id: str) -> web.Response:
+    code, message = _PROBLEMS[status]
+    problem = {
+        "type": "about:blank",
+        "title": _TITLES.get(status, HTTPStatus(status).phrase),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "correlation_id": request_id,
+        "message": message,
+    }
+    return web.Response(
+        status=status, body=json.dumps(problem).encode(), content_type="application/problem+json"
+    )
+
+
+def _add_cors(response: web.StreamResponse, cors: Cors, origin: str) -> None:
+    allowed = "*" if "*" in cors.allow_origins else origin
+    if allowed not in cors.allow_origins:
+        return
+    headers = response.headers
+    headers["access-control-allow-origin"] = allowed
+    if allowed != "*":
+        headers["vary"] = "Origin"
+    if cors.allow_credentials:
+        headers["access-control-allow-credentials"] = "true"
+    if cors.expose_headers:
+        headers["access-control-expose-headers"] = ",".join(cors.expose_headers)
+
+
+def _preflight_headers(cors: Cors, request: web.BaseRequest) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    if not {"*", request.headers["Origin"]} & set(cors.allow_origins):
+        return headers
+    if cors.allow_methods:
+        headers["access-control-allow-methods"] = ",".join(cors.allow_methods)
+    if cors.allow_headers:
+        headers["access-control-allow-headers"] = ",".join(cors.allow_headers)
+    if cors.max_age is not None:
+        headers["access-control-max-age"] = str(cors.max_age)
+    return headers
+
+
+def _trace_id() -> str:
+    return f"Root=1-{int(time.time()):08x}-{os.urandom(12).hex()}"

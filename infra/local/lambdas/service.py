@@ -1,0 +1,202 @@
+"""Lambda on one machine: functions in their own processes, started on demand and reused.
+
+A function has as many environments as it has invocations at once, up to its concurrency limit and
+up to what this machine is given. An invocation beyond the machine's share waits for whichever
+environment is free first; one beyond the concurrency limit is throttled, as Lambda does.
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from infra.local.lambdas.environment import Sandbox
+from infra.local.lambdas.environment_pool import EnvironmentPool, FunctionStatus, MemoryWatch
+from infra.local.lambdas.invocation import (
+    MAX_PAYLOAD_BYTES,
+    Invocation,
+    LambdaError,
+    RequestTooLarge,
+    ServiceClosed,
+    Throttled,
+    UnknownFunction,
+)
+from infra.local.lambdas.variables import function_variables, launcher
+from infra.local.logs import Logs
+from infra.local.template.cloudformation import ACCOUNT
+from infra.local.template.model import Function
+
+__all__ = [
+    "FunctionStatus",
+    "Invocation",
+    "LambdaError",
+    "LambdaService",
+    "RequestTooLarge",
+    "ServiceClosed",
+    "Throttled",
+    "UnknownFunction",
+]
+
+_ASYNC_RETRY_SECONDS: Final = (60.0, 120.0)  # Lambda's waits before the second and third attempt
+
+
+class LambdaService:
+    """Runs the functions of a template.
+
+    `idle_seconds` is how long an unused environment is kept; `extra_environment` is added to each
+    function's variables; `init_seconds` is how long a function may take to be imported.
+    """
+
+    def __init__(
+        self,
+        functions: Mapping[str, Function],
+        *,
+        logs: Logs,
+        state_dir: Path,
+        region: str = "us-east-1",
+        max_environments_per_function: int,
+        idle_seconds: float = 300,
+        extra_environment: Mapping[str, str] | None = None,
+        init_seconds: float = 10,
+        async_retry_seconds: tuple[float, ...] = _ASYNC_RETRY_SECONDS,
+    ) -> None:
+        self.functions = functions
+        self.region = region
+        self._logs = logs
+        self._scratch = state_dir / "tmp"
+        self._max_environments = max_environments_per_function
+        self._idle_seconds = idle_seconds
+        self._extra_environment = dict(extra_environment or {})
+        self._init_seconds = init_seconds
+        self._async_retry_seconds = async_retry_seconds
+        self._pools: dict[str, EnvironmentPool] = {}
+        self._stems = {function.stem: name for name, function in functions.items()}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._memory = MemoryWatch()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Get ready; environments are started by the invocations that need them."""
+        shutil.rmtree(self._scratch, ignore_errors=True)  # of a runner that was killed
+        command = launcher()
+        if not command:
+            self._logs.warning(
+                "no setpriv of util-linux here: if this runner is killed, functions that are "
+                "running end only when they are done"
+            )
+        for name, function in self.functions.items():
+            sandbox = Sandbox(
+                function=function,
+                function_arn=self.function_arn(name),
+                launcher=command,
+                variables=function_variables(function, self.region, self._extra_environment),
+                scratch=self._scratch,
+                init_seconds=self._init_seconds,
+            )
+            self._pools[name] = EnvironmentPool(
+                sandbox, self._max_environments, self._memory, self._logs
+            )
+        self._end_idle()
+
+    async def close(self) -> None:
+        """Refuse what is running or waiting, kill every environment, and wait for their end."""
+        self._closed = True
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(pool.close() for pool in self._pools.values()))
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    async def invoke(
+        self,
+        name: str,
+        payload: bytes,
+        *,
+        trace_id: str | None = None,
+        client_context: str | None = None,
+    ) -> Invocation:
+        """Invoke a function, by logical id or stem, and wait for its answer.
+
+        A function that fails is an answer with `function_error`. Raises UnknownFunction,
+        Throttled, RequestTooLarge or ServiceClosed when nothing was run. When the caller is
+        cancelled the function runs on, as in Lambda, and its answer is dropped.
+        """
+        _, answer = self._submit(name, payload, trace_id, client_context)
+        return await answer
+
+    async def invoke_async(self, name: str, payload: bytes) -> str:
+        """Invoke a function without waiting, and return the request id.
+
+        A function error is retried as the function's EventInvokeConfig says. Raises as `invoke`;
+        in particular a throttled first attempt is the caller's to know, not retried for hours.
+        """
+        request_id, answer = self._submit(name, payload, None, None)
+        task = asyncio.create_task(self._follow(self.find(name), payload, answer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return request_id
+
+    def environments(self) -> dict[str, FunctionStatus]:
+        """Return how each function is doing, by logical id."""
+        return {name: pool.status() for name, pool in self._pools.items()}
+
+    def find(self, name: str) -> Function:
+        """Return the function of that logical id or stem; raises UnknownFunction."""
+        return self._pool(name).function
+
+    def function_arn(self, name: str) -> str:
+        """Return the ARN of the function with that logical id."""
+        return f"arn:aws:lambda:{self.region}:{ACCOUNT}:function:{name}"
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _pool(self, name: str) -> EnvironmentPool:
+        pool = self._pools.get(name) or self._pools.get(self._stems.get(name, ""))
+        if pool is None:
+            raise UnknownFunction(f"Function not found: {self.function_arn(name)}")
+        return pool
+
+    def _submit(
+        self, name: str, payload: bytes, trace_id: str | None, client_context: str | None
+    ) -> tuple[str, asyncio.Future[Invocation]]:
+        if self._closed:
+            raise ServiceClosed("the runner is shutting down")
+        pool = self._pool(name)
+        if len(payload) > MAX_PAYLOAD_BYTES:
+            raise RequestTooLarge(
+                f"Request must be smaller than {MAX_PAYLOAD_BYTES} bytes for the InvokeFunction "
+                "operation"
+            )
+        return pool.submit(payload, trace_id, client_context)
+
+    async def _follow(
+        self, function: Function, payload: bytes, attempt: asyncio.Future[Invocation]
+    ) -> None:
+        """Wait for an asynchronous invocation and retry it when the function fails."""
+        waits = self._async_retry_seconds[: function.async_retries]
+        try:
+            for wait in (*waits, None):
+                result = await attempt
+                if result.function_error is None:
+                    return
+                outcome = "given up" if wait is None else f"again in {wait:.0f} s"
+                error = result.payload.decode(errors="replace")
+                self._logs.error(f"{function.stem}: asynchronous invocation: {outcome}: {error}")
+                if wait is not None:
+                    await asyncio.sleep(wait)
+                    _, attempt = self._submit(function.name, payload, None, None)
+        except LambdaError as error:
+            self._logs.error(f"{function.stem}: asynchronous invocation given up: {error}")
+
+    def _end_idle(self) -> None:
+        oldest = time.monotonic() - self._idle_seconds
+        for pool in self._pools.values():
+            pool.end_unused(oldest)
+        self._idle_timer = asyncio.get_running_loop().call_later(
+            min(self._idle_seconds / 2, 10), self._end_idle
+        )

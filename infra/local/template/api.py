@@ -1,0 +1,84 @@
+"""Reads the HTTP API of a template: its JWT authorizer and its CORS configuration."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from infra.local.template.events import ApiAuthorization
+from infra.local.template.model import Cors, TemplateError
+from infra.local.template.properties import Properties
+
+_TOKEN_SOURCE: Final = "$request.header.Authorization"  # noqa: S105 - where a token is, not a token
+_CLOUD_ONLY: Final = (
+    "AccessLogSettings",
+    "DefaultRouteSettings",
+    "DisableExecuteApiEndpoint",
+    "Domain",
+    "RouteSettings",
+    "StageVariables",
+)
+
+
+@dataclass(frozen=True)
+class HttpApiSettings:
+    """What the HTTP API does before a function is called."""
+
+    authorization: ApiAuthorization
+    jwt_issuer: str | None
+    jwt_audience: tuple[str, ...]
+    cors: Cors | None
+
+
+def read_api(api: Properties) -> HttpApiSettings:
+    """Return the API's settings; raises TemplateError for what the runner cannot do."""
+    api.descriptive("Description", "Name", "Tags", "PropagateTags", "FailOnWarnings")
+    api.cloud_only(_CLOUD_ONLY)
+    if (stage := api.text("StageName", "$default")) != "$default":
+        raise TemplateError(f"{api.where}.StageName: the local runner has no stage {stage}")
+    auth = api.block("Auth")
+    default = auth.text("DefaultAuthorizer", "") or None
+    scopes: dict[str, tuple[str, ...]] = {}
+    issuer: str | None = None
+    audience: tuple[str, ...] = ()
+    authorizers = auth.block("Authorizers")
+    for name in auth.raw("Authorizers") or {}:
+        if scopes:
+            raise TemplateError(f"{authorizers.where}: the local runner runs one authorizer")
+        issuer, audience, scopes[name] = _authorizer(authorizers.block(name))
+    auth.finish()
+    if default is not None and default not in scopes:
+        raise TemplateError(f"{auth.where}.DefaultAuthorizer: there is no authorizer {default}")
+    settings = HttpApiSettings(ApiAuthorization(scopes, default), issuer, audience, _cors(api))
+    api.finish()
+    return settings
+
+
+def _authorizer(authorizer: Properties) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Return issuer, audience and the scopes asked for; a Lambda authorizer is refused."""
+    if (source := authorizer.text("IdentitySource", _TOKEN_SOURCE)) != _TOKEN_SOURCE:
+        raise TemplateError(f"{authorizer.where}.IdentitySource: cannot read {source}")
+    jwt = authorizer.block("JwtConfiguration")
+    issuer, audience = jwt.text("issuer"), jwt.texts("audience")
+    jwt.finish()
+    scopes = authorizer.texts("AuthorizationScopes")
+    authorizer.finish()
+    return issuer, audience, scopes
+
+
+def _cors(api: Properties) -> Cors | None:
+    written = api.raw("CorsConfiguration")
+    if written is None or written is False:
+        return None
+    if written is True:
+        return Cors(allow_origins=("*",))
+    cors = api.block("CorsConfiguration")
+    max_age = cors.integer("MaxAge", -1)
+    settings = Cors(
+        allow_origins=cors.texts("AllowOrigins"),
+        allow_headers=tuple(name.lower() for name in cors.texts("AllowHeaders")),
+        allow_methods=tuple(name.upper() for name in cors.texts("AllowMethods")),
+        expose_headers=tuple(name.lower() for name in cors.texts("ExposeHeaders")),
+        max_age=None if max_age < 0 else max_age,
+        allow_credentials=cors.flag("AllowCredentials", default=False),
+    )
+    cors.finish()
+    return settings
