@@ -1,4 +1,4 @@
-"""Invoked at each deployment: brings both databases to the newest schema, each file once."""
+"""To be invoked at each deployment: brings both databases to the newest schema."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # Two deployments at once must not run one file twice; the number is arbitrary, but fixed.
-_LOCK: Final = "select pg_advisory_xact_lock(7230514)"
+# Neither the wait for the other deployment nor a long migration is a request that has to be quick;
+# a lock on a table is: behind a migration that waits for one, everybody waits.
+_LOCK: Final = """
+set local statement_timeout = 0;
+set local lock_timeout = 0;
+select pg_advisory_xact_lock(7230514);
+set local lock_timeout = '10s'
+"""
 _HISTORY: Final = """
 create table if not exists schema_migrations (
   name text primary key,

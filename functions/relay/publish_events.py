@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
+import uuid
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ordering.delivery.relay import Relay, listen
@@ -45,7 +46,9 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, int]:
         function_stem(),
         on_connect=listen(shard),
     )
-    relay = Relay(database, topic, shard=shard, owner=context.aws_request_id)
+    # Lambda may start one asynchronous invocation twice, under one request id.
+    owner = f"{context.aws_request_id}/{uuid.uuid4()}"
+    relay = Relay(database, topic, shard=shard, owner=owner)
     stop_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _SPARE_SECONDS
     try:
         relay.run(stop_at)

@@ -72,6 +72,7 @@ class Settings:
             "KafkaBootstrapServers": bootstrap_servers,
             "KafkaAuthentication": "none",
             "TopicReplicas": "1",
+            "TopicMinInsyncReplicas": "1",
             "MigrationsDirectory": str(ROOT / "infra" / "migrations"),
             "SubnetIds": "subnet-local",
             "SecurityGroupIds": "sg-local",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -128,6 +129,32 @@ def test_an_order_has_1_to_500_lines(lines: int, accepted: bool) -> None:
         assert len(parsed(body).lines) == lines
     else:
         assert "/lines" in findings(body)
+
+
+def test_too_many_lines_are_told_before_what_is_wrong_with_each() -> None:
+    assert set(findings(request(lines=[{}] * 80_000))) == {"/lines"}
+
+
+@pytest.mark.parametrize(
+    "placed_at",
+    [
+        "0001-01-01T00:00:00+23:59",
+        "9999-12-31T23:59:59-01:00",
+        "1899-12-31T23:59:59Z",
+        "2200-01-01T00:00:00Z",
+        "2026-11-22",
+        "2026-11-22T12:00:00",
+        "1700000000",
+        1700000000,
+    ],
+)
+def test_a_time_is_an_rfc_3339_string_of_our_centuries(placed_at: object) -> None:
+    assert set(findings(request(placed_at=placed_at))) == {"/placed_at"}
+
+
+def test_a_time_is_kept_in_utc() -> None:
+    command = parsed(request(placed_at="1996-07-04T02:00:00+02:00"))
+    assert decide(None, command, NOW)[0].placed_at == datetime(1996, 7, 4, tzinfo=UTC)
 
 
 def test_text_without_place_in_a_database_is_refused() -> None:

@@ -84,6 +84,16 @@ def batch(partitions: Mapping[int, list[bytes | None]], first_offset: int = 0) -
     }
 
 
+def already_read(database: Database, partition: int, next_offset: int) -> None:
+    """Say that the projections have got so far in the partition."""
+    database.rows(
+        "insert into watermarks (projection, partition, next_offset)"
+        " select name, %(partition)s, %(next)s"
+        " from unnest(array['order_details', 'customer_orders']) as name",
+        {"partition": partition, "next": next_offset},
+    )
+
+
 def apply(database: Database, event: dict[str, Any]) -> list[tuple[str, int]]:
     """Give both projectors the batch; answer where they stopped, which must be the same."""
     failures = []
@@ -145,6 +155,7 @@ def test_delivered_twice_counts_once(projector: Database, queries: Database) -> 
 
 def test_a_gap_stops_its_partition_until_the_missing_event_came(projector: Database) -> None:
     order_id, other = new_order(), new_order()
+    already_read(projector, 0, 10)
     placed = record_of(order_id, 1, an_order_was_placed())
     cancelled = record_of(order_id, 3, it_was_cancelled())
     elsewhere = record_of(other, 1, an_order_was_placed())
@@ -195,6 +206,59 @@ def test_the_age_of_a_read_model_is_that_of_its_oldest_partition(
     for item in body_of(answer)["items"]:
         assert 9 <= item["age_seconds"] < 15
     assert answer["headers"]["read-model-as-of"] == body_of(answer)["items"][0]["as_of"]
+
+
+def test_after_skipped_records_a_read_model_gets_no_younger(
+    projector: Database, queries: Database
+) -> None:
+    ask = get_read_models.handler.using(queries)
+
+    def as_of() -> set[str | None]:
+        return {item["as_of"] for item in body_of(ask(request(), None))["items"]}
+
+    first, second, third = (NOW + timedelta(seconds=s) for s in (1, 2, 3))
+    apply(projector, batch({0: [write_watermark(first, 1)]}))
+    apply(projector, batch({0: [write_watermark(second, 1)]}, 1))
+    assert as_of() == {"2026-11-22T12:00:02.000Z"}
+    # Offsets 2 to 6 never came.
+    order_id = new_order()
+    skipped = batch(
+        {0: [record_of(order_id, 1, an_order_was_placed()), write_watermark(third, 1)]}, 7
+    )
+    assert apply(projector, skipped) == []
+    apply(projector, batch({0: [write_watermark(third, 1)]}, 9))
+    assert as_of() == {"2026-11-22T12:00:02.000Z"}
+    assert projector.rows("select distinct gap_at from watermarks") == [(2,)]
+    assert (
+        get_order.handler.using(queries)(request(path={"order_id": order_id}), None)["statusCode"]
+        == 200
+    )
+
+
+def test_a_read_model_that_begins_in_the_middle_has_no_age(
+    projector: Database, queries: Database
+) -> None:
+    apply(projector, batch({0: [write_watermark(NOW, 1)]}, 100))
+    apply(projector, batch({0: [write_watermark(NOW, 1)]}, 101))
+    answer = get_read_models.handler.using(queries)(request(), None)
+    assert {item["as_of"] for item in body_of(answer)["items"]} == {None}
+
+
+def test_a_token_does_not_tell_of_others_orders(projector: Database, queries: Database) -> None:
+    order_id = new_order()
+    apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed())]}))
+    answers = [
+        list_customer_orders.handler.using(queries)(
+            request(
+                path={"customer_id": "ANATR"},
+                claims=customer("ANATR"),
+                consistency_token=token(asked, 1),
+            ),
+            None,
+        )
+        for asked in (order_id, new_order())
+    ]
+    assert [answer["statusCode"] for answer in answers] == [503, 503]
 
 
 def test_a_watermark_behind_a_failure_is_not_believed(

@@ -22,17 +22,24 @@ if TYPE_CHECKING:
     from tests.integration.conftest import Databases
 
 
+PRICE = {"amount": "1.00", "currency": "EUR"}
+
+
 class Bus:
     """Remembers what was published; fails while ``down``."""
 
     def __init__(self) -> None:
         self.published: list[tuple[str, int]] = []
         self.watermarks: list[datetime] = []
+        self.batches: list[int] = []
         self.down = False
 
     def publish(self, records: Sequence[tuple[str, bytes]]) -> None:
         if self.down:
             raise BusUnavailableError("down")
+        # All that was acknowledged before: no order twice in what goes out at once.
+        assert len({key for key, _ in records}) == len(records)
+        self.batches.append(len(records))
         for key, value in records:
             record = json.loads(value)
             assert record["subject"] == record["partitionkey"] == key
@@ -84,7 +91,7 @@ class Running:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            self.relay.run(time.monotonic() + 0.3)
+            self.relay.run(time.monotonic() + 0.8)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -119,6 +126,63 @@ def test_events_are_published_in_version_order_and_then_forgotten(
     assert len(bus.published) == 60
     for order_id in orders:
         assert bus.versions(order_id) == [1, 2, 3]
+
+
+def test_what_was_acknowledged_before_a_failure_is_not_repeated(
+    databases: Databases, owner: Database, commands: Database
+) -> None:
+    class FailsAtSecondWave(Bus):
+        def publish(self, records: Sequence[tuple[str, bytes]]) -> None:
+            if len(self.batches) == 1:
+                self.batches.append(0)
+                raise BusUnavailableError("down for a moment")
+            super().publish(records)
+
+    bus = FailsAtSecondWave()
+    orders = [placed(commands) for _ in range(5)]
+    for order_id in orders:
+        changed_twice(commands, order_id)
+    with Running(databases, bus, "a"):
+        eventually(lambda: outbox_size(owner) == 0)
+    assert bus.batches == [5, 0, 5, 5]
+    for order_id in orders:
+        assert bus.versions(order_id) == [1, 2, 3]
+
+
+def test_large_events_are_read_in_portions(
+    databases: Databases, owner: Database, commands: Database
+) -> None:
+    lines = [
+        {"sku": "s" * 64, "name": "n" * 200, "quantity": 1, "unit_price": PRICE} for _ in range(500)
+    ]
+    place = place_order.handler.using(commands)
+    for _ in range(30):
+        assert place(request(an_order(lines=lines)), None)["statusCode"] == 201
+    ((size,),) = owner.rows(
+        "select sum(octet_length(data::text)) from outbox join order_events"
+        " using (order_id, version)"
+    )
+    assert size > 5_000_000
+    bus = Bus()
+    with Running(databases, bus, "a"):
+        eventually(lambda: outbox_size(owner) == 0)
+    assert sum(bus.batches) == 30
+    assert len(bus.batches) > 1
+
+
+def test_under_load_no_command_notifies(
+    databases: Databases, owner: Database, commands: Database
+) -> None:
+    waiting = "select waiting from relay_shards where shard = 0"
+    with Running(databases, Bus(), "a"):
+        eventually(lambda: bool(owner.rows(waiting)[0][0]))
+        said = []
+        for _ in range(60):
+            placed(commands)
+            said.append(owner.rows(waiting)[0][0])
+        # The first ones find it waiting; from then on it looks by itself.
+        assert not any(said[20:])
+        eventually(lambda: bool(owner.rows(waiting)[0][0]))
 
 
 def test_an_idle_relay_is_woken_by_a_command(

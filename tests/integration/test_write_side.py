@@ -183,6 +183,31 @@ def test_if_match_must_name_the_current_version(database: CountingDatabase) -> N
     assert confirm(request(path=path, if_match='"1"'), None)["statusCode"] == 200
 
 
+def test_if_match_takes_several_versions_and_means_nothing_for_a_new_order(
+    database: CountingDatabase,
+) -> None:
+    order_id = placed(database)
+    event = request(path={"order_id": order_id}, if_match='"7", "1"')
+    assert confirm_order.handler.using(database)(event, None)["statusCode"] == 200
+    refused = place_order.handler.using(database)(request(an_order(), if_match='"1"'), None)
+    assert (refused["statusCode"], body_of(refused)["code"]) == (412, "version-mismatch")
+
+
+def test_a_key_whose_first_request_takes_long_is_in_progress(
+    database: CountingDatabase, databases: Databases
+) -> None:
+    slow = databases.open("write", "ordering_command").connection
+    slow.autocommit = False
+    with slow.cursor() as cursor:
+        cursor.execute("insert into command_results values ('operator', 'slow', '', '{}', default)")
+    event = request(an_order(), idempotency_key="slow")
+    answer = place_order.handler.using(database)(event, None)
+    slow.rollback()
+    assert (answer["statusCode"], body_of(answer)["code"]) == (409, "request-in-progress")
+    assert answer["headers"]["retry-after"] == "1"
+    assert place_order.handler.using(database)(event, None)["statusCode"] == 201
+
+
 @pytest.mark.parametrize(
     ("make", "status", "code"),
     [
@@ -194,6 +219,11 @@ def test_if_match_must_name_the_current_version(database: CountingDatabase) -> N
         (lambda: request(an_order(reference="x" * 300_000)), 413, "request-too-large"),
         (lambda: request(an_order(), idempotency_key="a b"), 400, "bad-idempotency-key"),
         (lambda: request(an_order(), if_match="3"), 400, "bad-if-match"),
+        (
+            lambda: request('{"customer_id": "\udc80"}', content_type="application/json"),
+            400,
+            "malformed-request",
+        ),
         (
             lambda: request(an_order(), claims=customer("ANATR")),
             403,

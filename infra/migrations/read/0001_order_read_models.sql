@@ -22,12 +22,15 @@ create index customer_orders_newest_first
   on customer_orders (customer_id, placed_at desc, order_id desc);
 
 -- Every command acknowledged before as_of is applied by the projection, as far as the partition goes;
--- the projection is as fresh as the oldest of its partitions.
+-- the projection is as fresh as the oldest of its partitions. next_offset is where the next batch has
+-- to begin. When one began later, records were skipped: gap_at says where, and as_of stands still.
 create table watermarks (
   projection text not null,
   partition integer not null,
-  partitions integer not null,
-  as_of timestamptz not null,
+  partitions integer,
+  as_of timestamptz,
+  next_offset bigint not null,
+  gap_at bigint,
   primary key (projection, partition)
 ) with (fillfactor = 50);
 
@@ -53,7 +56,7 @@ grant select on order_details, customer_orders, watermarks to ordering_query;
 do $$
 begin
   execute format('alter database %I set lock_timeout = %L', current_database(), '3s');
-  execute format('alter database %I set statement_timeout = %L', current_database(), '25s');
+  execute format('alter database %I set statement_timeout = %L', current_database(), '10s');
   execute format(
     'alter database %I set idle_in_transaction_session_timeout = %L', current_database(), '30s'
   );

@@ -55,7 +55,7 @@ create table relay_shards (
 ) with (fillfactor = 50);
 insert into relay_shards (shard) values (0);
 
--- The last 32 bits of an order id (version 7) are random.
+-- The last 28 bits of an order id (version 7) are random.
 create function shard_of(order_id uuid) returns smallint
 language sql stable parallel safe
 return mod(
@@ -90,7 +90,7 @@ grant select, update on relay_shards to ordering_relay;
 do $$
 begin
   execute format('alter database %I set lock_timeout = %L', current_database(), '3s');
-  execute format('alter database %I set statement_timeout = %L', current_database(), '25s');
+  execute format('alter database %I set statement_timeout = %L', current_database(), '6s');
   execute format(
     'alter database %I set idle_in_transaction_session_timeout = %L', current_database(), '30s'
   );

@@ -112,4 +112,5 @@ def parse(event_type: str, schema_version: int, data: object) -> OrderEvent:
         raise UnknownEventError(
             f"{event_type} has schema version {event.schema_version} here, not {schema_version}"
         )
-    return event.model_validate(data)
+    # A newer writer may have added optional fields: they are not this reader's business.
+    return event.model_validate(data, extra="ignore")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from .http import Problem, Request, Response, problem_response
 from .observability import MetricUnit, flush_metrics, logger, metrics
 from .postgres import Database, DatabaseUnavailableError
-from .settings import ReadSide, WriteSide, function_stem, read_settings
+from .settings import ReadSide, WriteSide, function_stem, is_deployed, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ _UNAVAILABLE = Problem(
 
 
 class DatabaseFunction:
-    """A function with one database, opened by its first invocation and kept.
+    """A function with one database, connected to by its first invocation and kept.
 
     ``side`` says which: commands have the write side's, queries and projectors the read side's.
     """
@@ -33,7 +33,8 @@ class DatabaseFunction:
     side: ClassVar[type[WriteSide | ReadSide]]
 
     def __init__(self) -> None:
-        self._opened_database: Database | None = None
+        # Where it is deployed, a setting that is missing ends the cold start and names itself.
+        self._opened_database = self._open() if is_deployed() else None
 
     def using(self, database: Database) -> Self:
         """Give the same function on this database instead of the one its settings name."""
@@ -44,11 +45,12 @@ class DatabaseFunction:
     @property
     def _database(self) -> Database:
         if self._opened_database is None:
-            settings = read_settings(self.side)
-            self._opened_database = Database(
-                settings.conninfo, settings.database_authentication, function_stem()
-            )
+            self._opened_database = self._open()
         return self._opened_database
+
+    def _open(self) -> Database:
+        settings = read_settings(self.side)
+        return Database(settings.conninfo, settings.database_authentication, function_stem())
 
 
 class HttpFunction(DatabaseFunction, ABC):
@@ -57,7 +59,7 @@ class HttpFunction(DatabaseFunction, ABC):
     kind: ClassVar[str]
 
     def __call__(self, event: Mapping[str, Any], context: object) -> Response:
-        """Handle one request; every outcome is an HTTP answer."""
+        """Handle one request of API Gateway; every outcome is an HTTP answer."""
         del context
         request = Request.of(event)
         logger.append_keys(correlation_id=request.correlation_id, traceparent=request.traceparent)

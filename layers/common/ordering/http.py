@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pydantic import ValidationError
 
 MAX_BODY_BYTES: Final = 256 * 1024
+MAX_ERRORS: Final = 1000
 OPERATOR_SCOPE: Final = "orders:operate"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
@@ -121,7 +122,7 @@ class Request:
             except binascii.Error:
                 raise Problem(400, "malformed-request", "The body is not readable.") from None
         else:
-            content = body.encode()
+            content = _utf8(body)
         if len(content) > MAX_BODY_BYTES:
             raise Problem(
                 413,
@@ -138,6 +139,13 @@ class Request:
                 f"Send the body as application/json, not {media_type or 'without Content-Type'!r}.",
             )
         return content
+
+
+def _utf8(body: str) -> bytes:
+    try:
+        return body.encode()
+    except UnicodeEncodeError:
+        raise Problem(400, "malformed-request", "The body is not UTF-8.") from None
 
 
 def invalid_request(error: ValidationError) -> Problem:
@@ -165,7 +173,10 @@ def invalid_request(error: ValidationError) -> Problem:
         below = finding.get("ctx", {}).get("pointers", [""])
         errors += [{"pointer": pointer + field, "detail": detail} for field in below]
     count = f"{len(errors)} fields are" if len(errors) > 1 else "One field is"
-    return Problem(422, "invalid-request", f"{count} not valid; see errors.", errors=errors)
+    listed = "see errors" if len(errors) <= MAX_ERRORS else f"the first {MAX_ERRORS} are in errors"
+    return Problem(
+        422, "invalid-request", f"{count} not valid; {listed}.", errors=errors[:MAX_ERRORS]
+    )
 
 
 def json_response(status: int, body: str, headers: Mapping[str, str]) -> Response:
@@ -195,6 +206,7 @@ def problem_response(problem: Problem, correlation_id: str) -> Response:
         "headers": {
             "content-type": "application/problem+json",
             "cache-control": "no-store",
+            "x-correlation-id": correlation_id,
             **problem.headers,
         },
         "body": json.dumps(body, ensure_ascii=False),

@@ -1,4 +1,4 @@
-"""Settings of a function, typed and read once at its cold start. Nothing else reads them."""
+"""Settings of a function, typed and read once, at its cold start. Nothing else reads them."""
 
 from __future__ import annotations
 
@@ -87,6 +87,11 @@ class AwsCredentials:
     aws_secret_access_key: str
     aws_region: str
     aws_session_token: str = ""
+
+
+def is_deployed() -> bool:
+    """Tell whether this is a Lambda environment, or its like on one machine."""
+    return "_HANDLER" in os.environ
 
 
 def function_stem() -> str:

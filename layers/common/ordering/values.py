@@ -7,6 +7,7 @@ currency has minor units (ISO 4217).
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Any, Final
 
@@ -140,8 +141,30 @@ PERSONAL: Final = Field(json_schema_extra={"x-personal": True})
 
 CustomerId = Text64
 Sku = Text64
-Instant = AwareDatetime
-"""A point in time with its offset (RFC 3339)."""
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+_INSTANT = 'must be an RFC 3339 time of the years 1900 to 2199, such as "2026-11-22T12:00:00Z"'
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
+
+
+def _instant(value: Any) -> Any:  # noqa: ANN401 - as in _decimal_of
+    if isinstance(value, str) and not _RFC_3339.fullmatch(value):
+        raise ValueError(_INSTANT)
+    if not isinstance(value, str | datetime):
+        raise ValueError(_INSTANT)  # noqa: TRY004 - pydantic lists ValueErrors
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    # Looked at before it is converted: what is near the ends of time cannot be.
+    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+        raise ValueError(_INSTANT)
+    return value.astimezone(UTC)
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(_in_utc)]
+"""A point in time (RFC 3339), kept in UTC."""
 
 
 def fields_error(pointers: list[str], detail: str) -> PydanticCustomError:

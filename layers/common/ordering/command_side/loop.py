@@ -57,7 +57,7 @@ class _Asked(Generic[CommandT]):
     command: CommandT
     order_id: str | None
     idempotency_key: str | None
-    expected_version: int | None
+    expected_versions: frozenset[int] | None
     request_hash: bytes
     request: Request
 
@@ -93,14 +93,9 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             raise Problem(
                 400, "bad-idempotency-key", "Idempotency-Key has 1 to 255 visible ASCII characters."
             )
-        expected_version = None
-        if (if_match := request.headers.get("if-match")) is not None and if_match != "*":
-            match = _ETAG.fullmatch(if_match)
-            if match is None:
-                raise Problem(
-                    400, "bad-if-match", 'If-Match is the ETag of the order, such as "3" in quotes.'
-                )
-            expected_version = int(match[1])
+        expected_versions = _expected_versions(request.headers.get("if-match"))
+        if expected_versions is not None and self._opens_an_order:
+            raise Problem(412, "version-mismatch", "A new order has no version yet: no If-Match.")
         try:
             command = self._command.model_validate_json(request.body())
         except ValidationError as error:
@@ -112,7 +107,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             command=command,
             order_id=order_id,
             idempotency_key=idempotency_key,
-            expected_version=expected_version,
+            expected_versions=expected_versions,
             request_hash=hashlib.sha256(
                 f"{self._command.__name__} {order_id} {command.model_dump_json()}".encode()
             ).digest(),
@@ -164,6 +159,13 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
                 request_hash=asked.request_hash,
                 answer=json.dumps(answer),
             )
+        except store.KeyInUseError:
+            raise Problem(
+                409,
+                "request-in-progress",
+                "A request with this Idempotency-Key is still running. Ask again for its answer.",
+                headers={"retry-after": "1"},
+            ) from None
         except store.KeyReusedError:
             # Its first use has finished while this one ran: that one's answer is the answer.
             remembered = self._load(asked).remembered
@@ -182,12 +184,25 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         )
 
 
+def _expected_versions(if_match: str | None) -> frozenset[int] | None:
+    """Read If-Match (RFC 9110): one or more ETags, or ``*`` for whatever version there is."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    matches = [_ETAG.fullmatch(tag.strip()) for tag in if_match.split(",")]
+    versions = frozenset(int(match[1]) for match in matches if match)
+    if not all(matches):
+        raise Problem(
+            400, "bad-if-match", 'If-Match is the ETag of the order, such as "3" in quotes.'
+        )
+    return versions
+
+
 def _visible(loaded: store.Loaded, asked: _Asked[CommandT]) -> Order:
     """Give the order if it exists for the caller, in the version that the caller expects."""
     order = loaded.order
     if order is None or not asked.request.principal.may_see(order.customer_id):
         raise _problem_of(ORDER_NOT_FOUND)
-    if asked.expected_version is not None and asked.expected_version != loaded.version:
+    if asked.expected_versions is not None and loaded.version not in asked.expected_versions:
         raise Problem(
             412,
             "version-mismatch",

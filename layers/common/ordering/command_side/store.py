@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from psycopg2 import errors as postgres_errors
 
 from ordering.order import Order
+from ordering.postgres import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -82,6 +83,10 @@ class Loaded:
     remembered: Remembered | None
 
 
+class KeyInUseError(Exception):
+    """A request with this idempotency key has not finished yet; nothing was written."""
+
+
 class KeyReusedError(Exception):
     """The idempotency key was written by another request meanwhile; nothing was written now."""
 
@@ -95,7 +100,7 @@ def load(
         {"order_id": order_id, "principal": principal, "idempotency_key": idempotency_key},
     )[0]
     return Loaded(
-        order=None if state is None else Order.model_validate_json(state),
+        order=None if state is None else Order.model_validate_json(state, extra="ignore"),
         version=version or 0,
         remembered=None if answer is None else Remembered(bytes(request_hash), answer),
     )
@@ -121,6 +126,7 @@ def append(
 
     Raises:
         KeyReusedError: the idempotency key is remembered already; nothing was written.
+        KeyInUseError: another request with this key is taking long; nothing was written.
         DatabaseUnavailableError: no answer; written whole or not at all.
     """
     recorded = [
@@ -156,5 +162,12 @@ def append(
         # Two writers of one version: the second finds the log's key taken.
         if error.diag.table_name == "order_events":
             return False
+        raise
+    except DatabaseUnavailableError as error:
+        cause = error.__cause__
+        if isinstance(cause, postgres_errors.LockNotAvailable) and "command_results" in (
+            cause.diag.context or ""
+        ):
+            raise KeyInUseError from error
         raise
     return bool(rows)

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 LEASE_SECONDS: Final = 6
 WATERMARK_SECONDS: Final = 2.0
 _BATCH: Final = 500
-_BUSY: Final = 50
-"""Rows in one read from which on being notified costs the writers more than it saves here."""
+_BATCH_BYTES: Final = 4_000_000
+"""Of events' data in one read: Kafka takes that within its time, and memory does not notice."""
+_QUIET_SECONDS: Final = 0.1
+"""Without a row for so long, being notified costs less than looking."""
 _STATEMENT_SECONDS: Final = 0.2
 """A command that read "not waiting" has committed by then, or is so slow that it can wait."""
 _LOOK_SECONDS: Final = 0.005
@@ -61,12 +63,15 @@ select statement_timestamp(),
   (select count(*) from relay_shards as s where s.shard <> held.shard),
   o.seq, o.order_id::text, o.version, o.type, o.schema_version, o.data, o.metadata, o.recorded_at
 from held left join lateral (
-  select seq, order_id, version, e.type, e.schema_version, e.data::text as data, e.metadata,
-    e.recorded_at
-  from outbox join order_events as e using (order_id, version)
-  where outbox.shard = held.shard and seq <> all(%(published)s::bigint[])
-  order by seq limit %(batch)s
-) as o on true
+  select *, sum(octet_length(data)) over (order by seq) - octet_length(data) as bytes_before
+  from (
+    select seq, order_id, version, e.type, e.schema_version, e.data::text as data, e.metadata,
+      e.recorded_at
+    from outbox join order_events as e using (order_id, version)
+    where outbox.shard = held.shard and seq <> all(%(published)s::bigint[])
+    order by seq limit %(batch)s
+  ) as first_rows
+) as o on o.bytes_before < %(batch_bytes)s
 order by o.seq
 """
 _ANY: Final = "select exists (select from outbox where shard = %(shard)s)"
@@ -107,21 +112,23 @@ class _Read:
     @property
     def is_all(self) -> bool:
         """Whether nothing that was visible to the read is left unread."""
-        return len(self.rows) < _BATCH
+        size = sum(len(data.encode()) for _, _, _, _, _, data, *_ in self.rows)
+        return len(self.rows) < _BATCH and size < _BATCH_BYTES
 
-    def watermark(self, caught_up_at: datetime) -> datetime | None:
-        """Give the smallest T of all shards; None while one of them has none yet."""
+    @property
+    def watermark(self) -> datetime | None:
+        """The smallest T of all shards, if this one is published; None while one has none yet."""
         if self.other_shards == 0:
-            return caught_up_at
+            return self.at
         if self.others_caught_up_at is None:
             return None
-        return min(caught_up_at, self.others_caught_up_at)
+        return min(self.at, self.others_caught_up_at)
 
 
 class Relay:
     """Publishes one shard until ``stop_at`` (``time.monotonic``), as standby or as its owner.
 
-    ``database`` starts each connection with ``listen(shard)``.
+    ``database`` starts each connection with ``listen(shard)``. ``owner`` is no other relay's.
     """
 
     def __init__(self, database: Database, bus: Bus, *, shard: int, owner: str) -> None:
@@ -132,6 +139,8 @@ class Relay:
         self._published: list[int] = []
         self._caught_up_at: datetime | None = None
         self._waiting = False
+        self._quiet_at = 0.0
+        self._look_until = 0.0
         self._watermark_due = 0.0
         self.events_published = 0
 
@@ -150,6 +159,7 @@ class Relay:
                         extra={"shard": self._shard, "reason": str(error)},
                     )
                     metrics.add_metric("RelayFailures", MetricUnit.Count, 1)
+                    flush_metrics()
                     time.sleep(_RETRY_SECONDS)
         finally:
             self._release()
@@ -171,14 +181,16 @@ class Relay:
     def _relay(self, stop_at: float) -> None:
         while time.monotonic() < stop_at:
             read = self._next()
-            if read.rows:
-                self._publish(read)
-            if read.is_all:
+            is_published = self._publish(read, stop_at)
+            if read.is_all and is_published:
                 self._caught_up_at = read.at
                 if time.monotonic() >= self._watermark_due:
-                    self._publish_watermark(read, read.at)
-            if not read.rows:
-                self._idle(stop_at)
+                    self._publish_watermark(read)
+            if read.rows:
+                self._waiting = False
+                self._quiet_at = time.monotonic() + _QUIET_SECONDS
+            else:
+                self._idle(min(stop_at, self._watermark_due))
 
     def _next(self) -> _Read:
         rows = self._database.rows(
@@ -191,6 +203,7 @@ class Relay:
                 "caught_up_at": self._caught_up_at,
                 "published": self._published,
                 "batch": _BATCH,
+                "batch_bytes": _BATCH_BYTES,
             },
         )
         if not rows:
@@ -200,71 +213,57 @@ class Relay:
         found = [] if first_seq is None else [row[3:] for row in rows]
         return _Read(at, others_caught_up_at, other_shards, found)
 
-    def _publish(self, read: _Read) -> None:
-        records = [
-            (
-                order_id,
-                write_event(
-                    order_id=order_id,
-                    version=version,
-                    event_type=event_type,
-                    schema_version=schema_version,
-                    data=data,
-                    metadata=metadata,
-                    recorded_at=recorded_at,
-                ),
-            )
-            for _, order_id, version, event_type, schema_version, data, metadata, recorded_at in (
-                read.rows
-            )
-        ]
-        self._bus.publish(records)
-        self._published = [row[0] for row in read.rows]
-        self.events_published += len(records)
-        if len(records) >= _BUSY:
-            self._waiting = False
-        oldest = (read.at - read.rows[0][7]).total_seconds()
-        metrics.add_metric("EventsPublished", MetricUnit.Count, len(records))
+    def _publish(self, read: _Read, stop_at: float) -> bool:
+        """Publish wave by wave; False: not all, since the lease or the time is running out."""
+        renew_at = min(stop_at, time.monotonic() + LEASE_SECONDS / 2)
+        for wave in _waves(read.rows):
+            if self._published and time.monotonic() >= renew_at:
+                return False
+            self._bus.publish([_record(row) for row in wave])
+            # Noted wave by wave: what follows a failure does not repeat what was acknowledged.
+            self._published += [row[0] for row in wave]
+            self._report(read, wave)
+        return True
+
+    def _report(self, read: _Read, wave: Sequence[Row]) -> None:
+        self.events_published += len(wave)
+        oldest = (read.at - wave[0][7]).total_seconds()
+        metrics.add_metric("EventsPublished", MetricUnit.Count, len(wave))
         metrics.add_metric("OutboxAge", MetricUnit.Milliseconds, oldest * 1000)
         flush_metrics()
         logger.info(
             "published",
             extra={
-                "events": len(records),
-                "correlation_ids": sorted({row[6].get("correlation_id") for row in read.rows}),
+                "events": len(wave),
+                "correlation_ids": sorted({row[6].get("correlation_id") or "" for row in wave}),
             },
         )
 
-    def _publish_watermark(self, read: _Read, caught_up_at: datetime) -> None:
-        watermark = read.watermark(caught_up_at)
-        if watermark is not None:
-            self._bus.publish_watermark(watermark)
+    def _publish_watermark(self, read: _Read) -> None:
+        if read.watermark is not None:
+            self._bus.publish_watermark(read.watermark)
         self._watermark_due = time.monotonic() + WATERMARK_SECONDS
 
-    def _idle(self, stop_at: float) -> None:
-        """Sleep until a command notifies, the next watermark is due, or the time is over."""
-        wake_at = min(stop_at, self._watermark_due)
-        if not self._waiting:
-            # Commands notify from now on, but one that has read "not waiting" already does not:
-            # look again until each of those has had its time.
-            self._waiting = True
-            if self._next_is_empty_for(min(_STATEMENT_SECONDS, wake_at - time.monotonic())):
-                return
-        self._wait(wake_at - time.monotonic())
+    def _idle(self, wake_at: float) -> None:
+        """Return when there may be something to publish or to say to the commands, or at the time.
 
-    def _next_is_empty_for(self, seconds: float) -> bool:
-        """Say "waiting" in the shard's row, then look; True: there is something to publish."""
-        read = self._next()
-        if read.rows:
-            # Read, but not kept: the loop reads them again at once.
-            return True
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            if self._database.rows(_ANY, {"shard": self._shard})[0][0]:
-                return True
-            if self._wait(_LOOK_SECONDS):
-                return True
-        return False
+        While events come, the relay looks for them every few milliseconds and no command notifies.
+        When it has been quiet for a while it says "waiting" (the next read writes that), goes on
+        looking until every command that read the contrary has had its time, and then sleeps.
+        """
+        while (now := time.monotonic()) < wake_at:
+            if not self._waiting and now >= self._quiet_at:
+                self._waiting = True
+                self._look_until = now + _STATEMENT_SECONDS
+                return
+            if self._waiting and now >= self._look_until:
+                self._wait(wake_at - now)
+                return
+            if self._wait(_LOOK_SECONDS) or self._has_rows():
+                return
+
+    def _has_rows(self) -> bool:
+        return bool(self._database.rows(_ANY, {"shard": self._shard})[0][0])
 
     def _wait(self, seconds: float) -> bool:
         return self._database.wait_for_notification(f"outbox_{self._shard}", seconds)
@@ -277,3 +276,35 @@ class Relay:
         except (DatabaseUnavailableError, LeaseLostError) as error:
             # The lease runs out by itself; what was not deleted is published again.
             logger.warning("could not release the shard", extra={"reason": str(error)})
+
+
+def _record(row: Row) -> tuple[str, bytes]:
+    """Give the key and the value of a row's record."""
+    _, order_id, version, event_type, schema_version, data, metadata, recorded_at = row
+    value = write_event(
+        order_id=order_id,
+        version=version,
+        event_type=event_type,
+        schema_version=schema_version,
+        data=data,
+        metadata=metadata,
+        recorded_at=recorded_at,
+    )
+    return order_id, value
+
+
+def _waves(rows: Sequence[Row]) -> list[list[Row]]:
+    """Split so that no wave has two events of one order; each order's keep their sequence.
+
+    A later version of an order is never in the topic before an earlier one, whatever fails in
+    between, if each wave is acknowledged before the next one goes out.
+    """
+    waves: list[list[Row]] = []
+    seen: dict[str, int] = {}
+    for row in rows:
+        number = seen.get(row[1], 0)
+        seen[row[1]] = number + 1
+        if number == len(waves):
+            waves.append([])
+        waves[number].append(row)
+    return waves

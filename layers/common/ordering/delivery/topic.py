@@ -37,16 +37,12 @@ class Topic:
     def publish(self, records: Sequence[tuple[str, bytes]]) -> None:
         """Put (key, value) records on the topic and wait until all are acknowledged.
 
-        Records with one key go out one after the other is acknowledged: a later version of an order
-        is never in the topic before an earlier one, whatever fails in between.
-
         Raises:
             BusUnavailableError: at least one record was not acknowledged.
         """
-        for wave in waves(records):
-            self._send(
-                {"key": key.encode(), "value": value, "headers": _HEADERS} for key, value in wave
-            )
+        self._send(
+            {"key": key.encode(), "value": value, "headers": _HEADERS} for key, value in records
+        )
 
     def publish_watermark(self, as_of: datetime) -> None:
         """Put a watermark on every partition and wait until all are acknowledged.
@@ -105,16 +101,3 @@ class Topic:
                 **security,
             )
         return self._opened
-
-
-def waves(records: Sequence[tuple[str, bytes]]) -> list[list[tuple[str, bytes]]]:
-    """Split so that no wave has two records of one key; each key's records keep their order."""
-    waves: list[list[tuple[str, bytes]]] = []
-    seen: dict[str, int] = {}
-    for key, value in records:
-        number = seen.get(key, 0)
-        seen[key] = number + 1
-        if number == len(waves):
-            waves.append([])
-        waves[number].append((key, value))
-    return waves

@@ -30,7 +30,7 @@ def read_cursor(cursor: str, parameters: Mapping[str, object], length: int) -> l
         padded = cursor + "=" * (-len(cursor) % 4)
         text = base64.b64decode(padded, altchars=b"-_", validate=True)
         digest, *key = json.loads(text)
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError, binascii.Error):
         digest, key = "", []
     parts = [part for part in key if isinstance(part, str)]
     if digest != _digest(parameters) or len(parts) != len(key) or len(key) != length:

@@ -1,8 +1,8 @@
 """The projection loop: a batch of records is folded in memory and written in one statement.
 
 A batch costs two round trips, however many events it has: read the rows of its orders, write them
-back together with the versions applied and the watermarks. A partition stops at its first failure,
-whose offset is reported; the other partitions go on.
+back together with the versions applied, the positions and the watermarks. A partition stops at its
+first failure, whose offset is reported; the other partitions go on.
 """
 
 from __future__ import annotations
@@ -24,17 +24,35 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-# Each part is one statement's CTE, so that rows and watermarks are written together or not at all.
+# One statement, so that rows and positions are written together or not at all. A batch that begins
+# behind where the last one ended tells of records that were skipped (by retention, or by somebody
+# who moved the group's offsets): nobody knows what is missing, so as_of stands still from there on.
 _SAVE: Final = """
-with saved as ({save}), seen as (
-  insert into watermarks (projection, partition, partitions, as_of)
-  select %(projection)s, w.partition, w.partitions, w.as_of
-  from json_to_recordset(%(watermarks)s::json)
-    as w (partition int, partitions int, as_of timestamptz)
+with saved as ({save}), come as (
+  select * from json_to_recordset(%(positions)s::json) as p (
+    partition int, partitions int, as_of timestamptz, first_offset bigint, next_offset bigint
+  )
+), seen as (
+  insert into watermarks as w (projection, partition, partitions, as_of, next_offset, gap_at)
+  select %(projection)s, partition, partitions, case when first_offset = 0 then as_of end,
+    next_offset, case when first_offset > 0 then 0 end
+  from come
   on conflict (projection, partition) do update
-  set as_of = greatest(watermarks.as_of, excluded.as_of), partitions = excluded.partitions
+  set partitions = coalesce(excluded.partitions, w.partitions),
+    gap_at = coalesce(w.gap_at, (
+      select w.next_offset from come
+      where come.partition = w.partition and come.first_offset > w.next_offset
+    )),
+    as_of = case
+      when w.gap_at is not null or exists (
+        select from come where come.partition = w.partition and come.first_offset > w.next_offset
+      ) then w.as_of
+      else greatest(w.as_of, (select c.as_of from come as c where c.partition = w.partition))
+    end,
+    next_offset = greatest(w.next_offset, excluded.next_offset)
+  returning w.partition, w.gap_at
 )
-select 1
+select partition, gap_at from seen where gap_at is not null
 """
 
 
@@ -50,6 +68,18 @@ class _Partition:
     records: list[Mapping[str, Any]]
     watermark: Watermark | None = None
     failed_offset: int | None = None
+
+    def position(self) -> dict[str, object]:
+        """Say from where to where it was read, and how fresh that is."""
+        first_offset: int = self.records[0]["offset"]
+        end: int = self.records[-1]["offset"] + 1
+        return {
+            "partition": int(self.name.rpartition("-")[2]),
+            "partitions": self.watermark and self.watermark.partitions,
+            "as_of": self.watermark and self.watermark.as_of.isoformat(),
+            "first_offset": first_offset,
+            "next_offset": end if self.failed_offset is None else self.failed_offset,
+        }
 
 
 @dataclass
@@ -152,29 +182,25 @@ class ProjectorFunction(DatabaseFunction):
             batch.applied.append(record)
 
     def _write(self, batch: _Batch, partitions: Iterable[_Partition]) -> None:
-        watermarks = [
-            {
-                "partition": int(p.name.rpartition("-")[2]),
-                "partitions": p.watermark.partitions,
-                "as_of": p.watermark.as_of.isoformat(),
-            }
-            for p in partitions
-            if p.watermark is not None
-        ]
-        if not batch.changed and not watermarks:
-            return
+        positions = [p.position() for p in partitions]
         rows = [
             {"order_id": order_id, "version": row.version, "document": row.document}
             for order_id, row in batch.changed.items()
         ]
-        self._database.rows(
+        gaps = self._database.rows(
             self._save,
             {
                 "projection": self.projection,
                 "rows": json.dumps(rows, ensure_ascii=False),
-                "watermarks": json.dumps(watermarks),
+                "positions": json.dumps(positions),
             },
         )
+        for partition, offset in gaps:
+            metrics.add_metric("PartitionsWithGap", MetricUnit.Count, 1)
+            logger.error(
+                "records were skipped: this read model's as_of stands still until it is rebuilt",
+                extra={"partition": partition, "offset": offset},
+            )
 
 
 def _read_until_failure(partition: _Partition) -> Iterable[tuple[int, PublishedEvent | Watermark]]:
