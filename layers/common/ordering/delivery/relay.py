@@ -31,7 +31,7 @@ _QUIET_SECONDS: Final = 0.1
 """Without a row for so long, being notified costs less than looking."""
 _STATEMENT_SECONDS: Final = 0.2
 """A command that read "not waiting" has committed by then, or is so slow that it can wait."""
-_LOOK_SECONDS: Final = 0.005
+_LOOK_SECONDS: Final = 0.002
 _STANDBY_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 0.25
 
@@ -85,8 +85,11 @@ select pg_notify('relay_released_' || shard, '') from released
 
 
 def listen(shard: int) -> str:
-    """Give the statement with which the relay's connection starts."""
-    return f'listen "outbox_{shard}"; listen "relay_released_{shard}"'
+    """Give the statement with which the relay's connection starts.
+
+    Its commits are not waited for: what a crash of the server takes back is published again.
+    """
+    return f'set synchronous_commit = off; listen "outbox_{shard}"; listen "relay_released_{shard}"'
 
 
 class Bus(Protocol):
