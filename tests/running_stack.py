@@ -167,7 +167,7 @@ def lambda_client(url: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' t
 @contextmanager
 def running_stack(state: Path, kafka: str) -> Iterator[RunningStack]:
     """Start a stack on free ports; at the end it is stopped and nothing of it may be left."""
-    stack = RunningStack(state, _free_ports(), kafka)
+    stack = RunningStack(state, free_ports(), kafka)
     try:
         stack.start()
         yield stack
@@ -184,7 +184,7 @@ def kafka_kinds() -> list[str]:
     return ["apache", "embedded"] if chosen in ("", "auto") else [chosen]
 
 
-def _free_ports() -> int:
+def free_ports() -> int:
     """Find seven free ports in a row, outside the range that the kernel hands out."""
     for base in range(20_000 + os.getpid() % 1000 * 10, 32_000, 10):
         if all(_is_free(port) for port in range(base, base + _PORTS)):
