@@ -156,7 +156,9 @@ class KafkaBroker:
             *death_signal_command(signal.SIGTERM),
             *self._java(apache),
             *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
-            *("-t", cluster, "-c", str(self._properties)),
+            # One argument: an id may begin with "-", which would look like an option.
+            f"--cluster-id={cluster}",
+            *("-c", str(self._properties)),
         )
         if status != 0:
             raise StartError(f"Kafka's storage cannot be formatted:\n{output}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
+import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
+from unittest.mock import patch
 
 import pytest
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 
 Result = TypeVar("Result")
+
+# The broker's cluster id is this in base64, "-AAA…": one random id in 64 begins like an option.
+LIKE_AN_OPTION = uuid.UUID(int=0xF8 << 120)
 
 
 class Background:
@@ -86,7 +91,8 @@ def kafka(
         pytest.skip(f"runs where this can be had: {error}")
     with Logs(directory / "logs", console=None) as logs:
         broker = KafkaBroker(choice, ports, directory, logs=logs, logs_directory=directory / "logs")
-        background.run(broker.start())
+        with patch("infra.local.servers.kafka_broker.uuid.uuid4", return_value=LIKE_AN_OPTION):
+            background.run(broker.start())
         assert broker.child is not None
         yield Kafka(choice.bootstrap_servers, broker.child)
         background.run(broker.stop())
