@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import Refusal
+from ordering.errors import ALREADY_SHIPPED, Refusal
 from ordering.events import OrderCancelled
-from ordering.order import status_of
 from ordering.values import Text500, Value
 
 if TYPE_CHECKING:
@@ -26,16 +25,12 @@ ALREADY_CANCELLED = Refusal("order-already-cancelled", "The order is cancelled a
 
 
 def decide(order: Order, command: CancelOrder, _at: datetime) -> list[OrderCancelled] | Refusal:
-    """Cancel an order of which nothing is shipped, once."""
-    if order.cancelled:
+    """Cancel an order of which nothing is shipped, once; what was captured becomes due back."""
+    if order.is_cancelled:
         return ALREADY_CANCELLED
-    return [
-        OrderCancelled(
-            customer_id=order.customer_id,
-            status=status_of(confirmed=order.confirmed, cancelled=True),
-            reason=command.reason,
-        )
-    ]
+    if order.is_shipped_from:
+        return ALREADY_SHIPPED
+    return [OrderCancelled(reason=command.reason)]
 
 
 handler = CommandFunction(CancelOrder, decide)

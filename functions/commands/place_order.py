@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from ordering.command_side import CommandFunction
 from ordering.errors import Forbidden
 from ordering.events import OrderPlaced
-from ordering.order import status_of
-from ordering.pricing import price_line, total_of
+from ordering.parts import MAX_LINES, OrderedLine
+from ordering.pricing import price_line
 from ordering.values import (
     Address,
     Currency,
     CustomerId,
-    Fraction,
     Instant,
     Money,
-    Quantity,
-    Sku,
     Text200,
     Value,
     fields_error,
+    round_to_currency,
 )
 
 if TYPE_CHECKING:
@@ -33,25 +31,11 @@ if TYPE_CHECKING:
     from ordering.order import Order
 
 
-MAX_LINES: Final = 500
-
-
 def _not_too_many(lines: Any) -> Any:  # noqa: ANN401 - a validator sees whatever the client sent
     # Before each line is looked at: a body full of wrong ones would be answered with megabytes.
     if isinstance(lines, list) and len(lines) > MAX_LINES:
         raise ValueError(f"an order has at most {MAX_LINES} lines, not {len(lines)}")
     return lines
-
-
-class Line(Value):
-    """What is ordered of one SKU."""
-
-    sku: Sku
-    name: Text200 | None = None
-    quantity: Quantity
-    unit_price: Money
-    discount: Fraction = Decimal(0)
-    tax_rate: Fraction = Decimal(0)
 
 
 class PlaceOrder(Value):
@@ -60,7 +44,9 @@ class PlaceOrder(Value):
     customer_id: CustomerId
     currency: Currency
     lines: Annotated[
-        tuple[Line, ...], BeforeValidator(_not_too_many), Field(min_length=1, max_length=MAX_LINES)
+        tuple[OrderedLine, ...],
+        BeforeValidator(_not_too_many),
+        Field(min_length=1, max_length=MAX_LINES),
     ]
     shipping_address: Address
     billing_address: Address | None = None
@@ -110,10 +96,9 @@ def decide(_: Order | None, command: PlaceOrder, at: datetime) -> list[OrderPlac
     return [
         OrderPlaced(
             customer_id=command.customer_id,
-            status=status_of(confirmed=False, cancelled=False),
             currency=command.currency,
             lines=lines,
-            totals=total_of(lines, shipping_fee, command.currency),
+            shipping_fee=round_to_currency(shipping_fee, command.currency),
             shipping_address=command.shipping_address,
             billing_address=command.billing_address,
             reference=command.reference,

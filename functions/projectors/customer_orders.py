@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Final
 
-from ordering.events import OrderCancelled, OrderConfirmed, OrderPlaced
+from ordering.events import OrderPlaced
 from ordering.read_side.documents import money, order_document
 from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import Document, ProjectorFunction
@@ -29,28 +29,27 @@ where customer_orders.version < excluded.version
 
 def fold(document: Document | None, published: PublishedEvent) -> Document:
     """Give the order's item after one more event."""
-    changed = {
+    fact, after = published.fact, published.after
+    if isinstance(fact, OrderPlaced):
+        item: Document = {
+            "order_id": published.order_id,
+            "customer_id": fact.customer_id,
+            "reference": fact.reference,
+            "placed_at": rfc3339(fact.placed_at),
+            "currency": fact.currency,
+        }
+    else:
+        item = dict(order_document(document))
+    item |= {
         "version": published.version,
-        "status": published.event.status,
+        "status": after.status,
         "updated_at": rfc3339(published.time),
     }
-    match published.event:
-        case OrderPlaced() as event:
-            return {
-                "order_id": published.order_id,
-                **changed,
-                "customer_id": event.customer_id,
-                "reference": event.reference,
-                "placed_at": rfc3339(event.placed_at),
-                "currency": event.currency,
-                "total": money(event.totals.total, event.currency),
-                "line_count": len(event.lines),
-                "item_count": sum(line.quantity for line in event.lines),
-            }
-        case OrderConfirmed() | OrderCancelled():
-            return {**order_document(document), **changed}
-        case _:
-            assert_never(published.event)
+    if after.totals is not None:
+        item["total"] = money(after.totals.total, item["currency"])
+    if after.units is not None:
+        item |= {"line_count": after.units.lines, "item_count": after.units.kept}
+    return item
 
 
 handler = ProjectorFunction("customer_orders", load=LOAD, save=SAVE, fold=fold)

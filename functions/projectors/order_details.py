@@ -2,15 +2,43 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
-from ordering.events import LineSnapshot, OrderCancelled, OrderConfirmed, OrderPlaced, Totals
-from ordering.read_side.documents import money, order_document
+from ordering.events import (
+    CouponApplied,
+    CouponRemoved,
+    FulfilmentStarted,
+    ItemsShipped,
+    LineCancelled,
+    LineQuantityChanged,
+    NoteAdded,
+    OrderCancelled,
+    OrderCompleted,
+    OrderConfirmed,
+    OrderHeld,
+    OrderLineAdded,
+    OrderLineRemoved,
+    OrderPlaced,
+    OrderReleased,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    ReturnApproved,
+    ReturnReceived,
+    ReturnRejected,
+    ReturnRequested,
+    ShipmentDelivered,
+    ShipmentLost,
+    ShippingAddressChanged,
+)
+from ordering.read_side.documents import money, order_document, upserted
 from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import Document, ProjectorFunction
 
 if TYPE_CHECKING:
     from ordering.delivery.envelope import PublishedEvent
+    from ordering.parts import Line, Payment, Refund, Return, Shipment
 
 LOAD: Final = """
 select order_id::text, version, document from order_details
@@ -28,63 +56,129 @@ where order_details.version < excluded.version
 
 def fold(document: Document | None, published: PublishedEvent) -> Document:
     """Give the order's document after one more event."""
-    changed = {
+    fact, after = published.fact, published.after
+    if isinstance(fact, OrderPlaced):
+        document = _placed(published.order_id, fact)
+    document = order_document(document)
+    currency = document["currency"]
+    document = document | {
         "version": published.version,
-        "status": published.event.status,
+        "status": after.status,
         "updated_at": rfc3339(published.time),
+        **_said(document, published),
     }
-    match published.event:
-        case OrderPlaced() as event:
-            return {
-                "order_id": published.order_id,
-                **changed,
-                "customer_id": event.customer_id,
-                "currency": event.currency,
-                "reference": event.reference,
-                "placed_at": rfc3339(event.placed_at),
-                "confirmed_at": None,
-                "cancelled_at": None,
-                "cancellation_reason": None,
-                "lines": [_line(line, event.currency) for line in event.lines],
-                "totals": _totals(event.totals, event.currency),
-                "shipping_address": event.shipping_address.model_dump(),
-                "billing_address": event.billing_address and event.billing_address.model_dump(),
-            }
+    for name, sums in (("totals", after.totals), ("balance", after.balance)):
+        if sums is not None:
+            document[name] = {key: money(amount, currency) for key, amount in sums}
+    if after.units is not None:
+        document["units"] = after.units.model_dump()
+    for name, key, changed in (
+        ("lines", "line_id", after.lines),
+        ("payments", "payment_id", after.payments),
+        ("shipments", "shipment_id", after.shipments),
+        ("returns", "return_id", after.returns),
+        ("refunds", "refund_id", after.refunds),
+    ):
+        if changed is not None:
+            parts = [_part(part, currency) for part in changed]
+            document[name] = upserted(document[name], parts, key)
+    return document
+
+
+def _placed(order_id: str, fact: OrderPlaced) -> Document:
+    return {
+        "order_id": order_id,
+        "version": 0,
+        "status": "",
+        "updated_at": None,
+        "customer_id": fact.customer_id,
+        "currency": fact.currency,
+        "reference": fact.reference,
+        "placed_at": rfc3339(fact.placed_at),
+        "confirmed_at": None,
+        "completed_at": None,
+        "cancelled_at": None,
+        "cancellation_reason": None,
+        "held": None,
+        "fulfilment": None,
+        "coupon": None,
+        "lines": [_part(line, fact.currency) for line in fact.lines],
+        "totals": None,
+        "balance": None,
+        "units": None,
+        "payments": [],
+        "shipments": [],
+        "returns": [],
+        "refunds": [],
+        "notes": [],
+        "shipping_address": fact.shipping_address.model_dump(),
+        "billing_address": fact.billing_address and fact.billing_address.model_dump(),
+    }
+
+
+def _said(document: Document, published: PublishedEvent) -> Document:  # noqa: C901, PLR0911, PLR0912 - one case per fact
+    """Give what the fact itself says, beside what followed from it."""
+    time = rfc3339(published.time)
+    match published.fact:
         case OrderConfirmed():
-            return {**order_document(document), **changed, "confirmed_at": rfc3339(published.time)}
-        case OrderCancelled() as event:
-            return {
-                **order_document(document),
-                **changed,
-                "cancelled_at": rfc3339(published.time),
-                "cancellation_reason": event.reason,
-            }
+            return {"confirmed_at": time}
+        case OrderCompleted():
+            return {"completed_at": time}
+        case OrderCancelled(reason=reason):
+            return {"cancelled_at": time, "cancellation_reason": reason}
+        case OrderHeld(reason=reason):
+            return {"held": {"since": time, "reason": reason}}
+        case OrderReleased():
+            return {"held": None}
+        case FulfilmentStarted(warehouse=warehouse):
+            return {"fulfilment": {"started_at": time, "warehouse": warehouse}}
+        case CouponApplied(coupon=coupon):
+            return {"coupon": coupon.model_dump(mode="json")}
+        case CouponRemoved():
+            return {"coupon": None}
+        case ShippingAddressChanged(shipping_address=address):
+            return {"shipping_address": address.model_dump()}
+        case OrderLineRemoved(line_id=line_id):
+            return {"lines": [line for line in document["lines"] if line["line_id"] != line_id]}
+        case NoteAdded(text=text):
+            note = {"at": time, "actor": published.actor, "text": text}
+            return {"notes": [*document["notes"], note]}
+        case (
+            OrderPlaced()
+            | OrderLineAdded()
+            | LineQuantityChanged()
+            | LineCancelled()
+            | PaymentAuthorized()
+            | PaymentCaptured()
+            | PaymentDeclined()
+            | PaymentRefunded()
+            | ItemsShipped()
+            | ShipmentDelivered()
+            | ShipmentLost()
+            | ReturnRequested()
+            | ReturnApproved()
+            | ReturnRejected()
+            | ReturnReceived()
+        ):
+            return {}
         case _:
-            assert_never(published.event)
+            assert_never(published.fact)
 
 
-def _line(line: LineSnapshot, currency: str) -> dict[str, Any]:
-    return {
-        "line_id": line.line_id,
-        "sku": line.sku,
-        "name": line.name,
-        "quantity": line.quantity,
-        "unit_price": money(line.unit_price, currency),
-        "discount": format(line.discount, "f"),
-        "tax_rate": format(line.tax_rate, "f"),
-        "total": money(line.total, currency),
-        "tax": money(line.tax, currency),
-    }
+_AMOUNTS: Final = frozenset(
+    {"unit_price", "total", "coupon_share", "tax", "authorized", "captured", "refunded", "amount"}
+)
+_TIMES: Final = frozenset({"shipped_at", "delivered_at"})
 
 
-def _totals(totals: Totals, currency: str) -> dict[str, Any]:
-    return {
-        "lines": money(totals.lines, currency),
-        "discount": money(totals.discount, currency),
-        "tax": money(totals.tax, currency),
-        "shipping": money(totals.shipping, currency),
-        "total": money(totals.total, currency),
-    }
+def _part(part: Line | Payment | Shipment | Return | Refund, currency: str) -> Document:
+    """Write a part as the HTTP contract does: amounts with their currency, times in UTC."""
+    written = part.model_dump(mode="json")
+    for name in written.keys() & _AMOUNTS:
+        written[name] = money(getattr(part, name), currency)
+    for name in written.keys() & _TIMES:
+        written[name] = written[name] and rfc3339(getattr(part, name))
+    return written
 
 
 handler = ProjectorFunction("order_details", load=LOAD, save=SAVE, fold=fold)

@@ -10,11 +10,10 @@ from uuid import UUID
 from pydantic import Field
 
 from ordering.errors import NotFound
-from ordering.events import Status
 from ordering.http import Problem
 from ordering.read_side.cursor import read_cursor, write_cursor
 from ordering.read_side.query import Answer, QueryFunction
-from ordering.values import CustomerId, Instant, Value
+from ordering.values import CustomerId, Instant, Status, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

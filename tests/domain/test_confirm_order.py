@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from commands.confirm_order import ALREADY_CONFIRMED, CANCELLED, ConfirmOrder, decide
+from commands.confirm_order import ConfirmOrder, decide
+from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED
 from tests.domain.vocabulary import an_order_was_placed, given, it_was_cancelled, it_was_confirmed
 
 
@@ -17,4 +18,4 @@ def test_a_confirmed_order_is_not_confirmed_again() -> None:
 
 def test_a_cancelled_order_is_not_confirmed() -> None:
     past = given(an_order_was_placed(), it_was_cancelled())
-    past.when(decide, ConfirmOrder()).then_refused(CANCELLED)
+    past.when(decide, ConfirmOrder()).then_refused(ORDER_CANCELLED)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ordering.delivery.envelope import PublishedEvent
+from ordering.evolution import record
 from projectors import customer_orders, order_details
 from tests.domain.vocabulary import (
     NOW,
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
     Fold = Callable[[Document | None, PublishedEvent], Document]
 
 
-def folded(fold: Fold, *events: OrderEvent) -> Document:
-    document: Document | None = None
-    published = (
+def published(*events: OrderEvent) -> list[PublishedEvent]:
+    return [
         PublishedEvent(
             order_id="01900000-0000-7000-8000-000000000001",
             version=version,
@@ -35,11 +35,16 @@ def folded(fold: Fold, *events: OrderEvent) -> Document:
             actor="operator",
             correlation_id="c",
             traceparent="t",
-            event=event,
+            fact=recorded.fact,
+            after=recorded.after,
         )
-        for version, event in enumerate(events, start=1)
-    )
-    document = reduce(fold, published, document)
+        for version, recorded in enumerate(record(None, events)[0], start=1)
+    ]
+
+
+def folded(fold: Fold, *events: OrderEvent) -> Document:
+    document: Document | None = None
+    document = reduce(fold, published(*events), document)
     assert document is not None
     return document
 
@@ -73,5 +78,6 @@ def test_customer_orders_counts_lines_and_items() -> None:
 
 @pytest.mark.parametrize("fold", [order_details.fold, customer_orders.fold])
 def test_an_order_starts_with_its_first_event(fold: Fold) -> None:
+    *_, confirmed = published(an_order_was_placed(), it_was_confirmed())
     with pytest.raises(ValueError, match="does not have this order"):
-        folded(fold, it_was_confirmed())
+        fold(None, confirmed)

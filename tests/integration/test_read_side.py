@@ -16,6 +16,8 @@ import pytest
 
 from ordering.consistency import token
 from ordering.delivery.envelope import write_event, write_watermark
+from ordering.events import OrderPlaced
+from ordering.evolution import evolve, record
 from ordering.postgres import Database, DatabaseUnavailableError
 from ordering.read_side.query import READ_MODELS
 from projectors import customer_orders, order_details
@@ -54,12 +56,14 @@ def new_order() -> str:
 
 
 def record_of(order_id: str, version: int, event: OrderEvent) -> bytes:
+    before = None if isinstance(event, OrderPlaced) else evolve(None, an_order_was_placed())
+    (recorded,), _ = record(before, [event])
     return write_event(
         order_id=order_id,
         version=version,
         event_type=type(event).__name__,
-        schema_version=1,
-        data=event.model_dump_json(exclude_none=True),
+        schema_version=event.schema_version,
+        data=recorded.data(),
         metadata={"actor": "operator", "correlation_id": "c", "traceparent": "t"},
         recorded_at=NOW,
     )

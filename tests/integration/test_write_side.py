@@ -9,9 +9,10 @@ import psycopg2
 import pytest
 
 from commands import cancel_order, confirm_order, place_order
-from ordering.events import parse
-from ordering.order import Order, evolve
+from ordering.evolution import evolve
+from ordering.order import Order
 from ordering.postgres import Database
+from ordering.recorded import parse
 from tests.integration.requests import OPERATOR, an_order, body_of, customer, request
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def test_the_stored_state_is_the_fold_of_the_log(
         " order by version",
         {"id": order_id},
     ):
-        folded = evolve(folded, parse(event_type, schema_version, data))
+        folded = evolve(folded, parse(event_type, schema_version, data).fact)
     ((state, status),) = owner.rows(
         "select state::text, status from orders where order_id = %(id)s", {"id": order_id}
     )

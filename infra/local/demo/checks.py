@@ -34,7 +34,7 @@ def order_differences(
         if line is None or wanted_line is None:
             differences.append(f"line of {sku} is {'missing' if line is None else 'too many'}")
             continue
-        amounts = (line["quantity"], _amount(line["unit_price"]), _amount(line["total"]))
+        amounts = (line["ordered"], _amount(line["unit_price"]), _amount(line["total"]))
         if amounts != (wanted_line.quantity, wanted_line.unit_price, wanted_line.total):
             differences.append(f"line of {sku} has {amounts}, not {wanted_line}")
     totals = answer["totals"]

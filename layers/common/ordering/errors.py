@@ -1,4 +1,7 @@
-"""Refusals: what a rule answers when it says no. Values, not exceptions; they know no HTTP."""
+"""Refusals: what a rule answers when it says no. Values, not exceptions; they know no HTTP.
+
+Those that several commands share are here; one that a single command has is in its file.
+"""
 
 from __future__ import annotations
 
@@ -26,4 +29,40 @@ class Forbidden(Refusal):
     """The caller may not do this at all, whatever the order's state is."""
 
 
+@dataclass(frozen=True)
+class Invalid(Refusal):
+    """Fields of the command do not fit this order; ``pointers`` are their JSON pointers."""
+
+    pointers: tuple[str, ...]
+
+
 ORDER_NOT_FOUND = NotFound("order-not-found", "There is no such order.")
+LINE_NOT_FOUND = NotFound("line-not-found", "The order has no such line.")
+PAYMENT_NOT_FOUND = NotFound("payment-not-found", "The order has no such payment.")
+SHIPMENT_NOT_FOUND = NotFound("shipment-not-found", "The order has no such shipment.")
+RETURN_NOT_FOUND = NotFound("return-not-found", "The order has no such return.")
+
+ORDER_CANCELLED = Refusal("order-cancelled", "The order is cancelled; place a new one.")
+ALREADY_CONFIRMED = Refusal(
+    "order-already-confirmed", "The order is confirmed already: its lines and coupon are final."
+)
+NOT_CONFIRMED = Refusal("order-not-confirmed", "The order is not confirmed yet; confirm it first.")
+ORDER_HELD = Refusal("order-held", "The order is held; an operator has to release it first.")
+ALREADY_SHIPPED = Refusal(
+    "order-already-shipped", "Something of the order is on its way or delivered."
+)
+SHIPMENT_DELIVERED = Refusal("shipment-already-delivered", "The shipment is delivered already.")
+SHIPMENT_LOST = Refusal("shipment-lost", "The shipment was reported lost.")
+RETURN_DECIDED = Refusal("return-already-decided", "The return was approved or rejected already.")
+AMOUNT_EXCEEDS_OWED = Refusal("amount-exceeds-owed", "That is more than what is still owed.")
+EXCEEDS_REMAINING = Refusal(
+    "quantity-exceeds-remaining",
+    "That is more than what is left: ordered, neither cancelled nor shipped.",
+)
+
+
+def wrong_currency(pointer: str, currency: str) -> Invalid:
+    """Refuse money at ``pointer`` that is not in the order's currency."""
+    return Invalid(
+        "invalid-request", f"must be the order's currency, {currency}", (f"{pointer}/currency",)
+    )

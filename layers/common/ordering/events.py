@@ -1,16 +1,16 @@
 """The facts of an order's life, past tense, one type per fact. Pure.
 
-An event carries what a reader needs without asking back. Within a schema version an event only
-gains optional fields; ``parse`` gives every reader the newest version.
+Within a schema version an event only gains optional fields. How facts are recorded, and read again,
+is in ``recorded.py``.
 """
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, ClassVar, Final, get_args
 
-from pydantic import StringConstraints
+from pydantic import Field
 
+from .parts import Coupon, Item, Line, ReceivedItem, ReturnItem
 from .values import (
     PERSONAL,
     Address,
@@ -19,98 +19,243 @@ from .values import (
     Fraction,
     Instant,
     LineId,
+    PartId,
     Quantity,
     Sku,
     Sum,
+    Text64,
+    Text100,
     Text200,
     Text500,
+    Text2000,
     Value,
 )
 
-Status = Annotated[str, StringConstraints(pattern="^[a-z_]+$")]
 
-
-class LineSnapshot(Value):
-    """One line with its amounts, in the order's currency."""
-
-    line_id: LineId
-    sku: Sku
-    name: Text200 | None = None
-    quantity: Quantity
-    unit_price: Sum
-    discount: Fraction = Decimal(0)
-    tax_rate: Fraction = Decimal(0)
-    total: Sum
-    """round(quantity x unit price x (1 - discount)), before coupon and tax."""
-    tax: Sum
-
-
-class Totals(Value):
-    """The order's total and its parts: total = lines - discount + tax + shipping."""
-
-    lines: Sum
-    discount: Sum
-    tax: Sum
-    shipping: Sum
-    total: Sum
-
-
-class Event(Value):
-    """A fact about one order. ``status`` is the order's status after it."""
+class Fact(Value):
+    """Something that happened to one order."""
 
     schema_version: ClassVar[int] = 1
 
-    customer_id: CustomerId
-    status: Status
 
-
-class OrderPlaced(Event):
+class OrderPlaced(Fact):
     """A customer, or an operator for them, placed an order."""
 
+    schema_version = 2
+
+    customer_id: CustomerId
     currency: Currency
-    lines: tuple[LineSnapshot, ...]
-    totals: Totals
+    lines: tuple[Line, ...]
+    shipping_fee: Sum
     shipping_address: Address
     billing_address: Address | None = None
     reference: Text200 | None = None
     placed_at: Instant
 
 
-class OrderConfirmed(Event):
+class OrderLineAdded(Fact):
+    """One more line was ordered, before the order was confirmed."""
+
+    line_id: LineId
+    sku: Sku
+    name: Text200 | None = None
+    quantity: Quantity
+    unit_price: Sum
+    discount: Fraction
+    tax_rate: Fraction
+
+
+class LineQuantityChanged(Fact):
+    """Of one line more or fewer units were ordered, before the order was confirmed."""
+
+    line_id: LineId
+    quantity: Annotated[Quantity, Field(description="units ordered from now on")]
+
+
+class OrderLineRemoved(Fact):
+    """One line was taken out of the order, before the order was confirmed."""
+
+    line_id: LineId
+
+
+class CouponApplied(Fact):
+    """A coupon takes something off the sum of the lines."""
+
+    coupon: Coupon
+
+
+class CouponRemoved(Fact):
+    """The order's coupon counts no more."""
+
+    code: Text64
+
+
+class ShippingAddressChanged(Fact):
+    """The order goes to another address."""
+
+    shipping_address: Address
+
+
+class OrderConfirmed(Fact):
     """The order was confirmed: its lines are final and it can be paid."""
 
+    schema_version = 2
 
-class OrderCancelled(Event):
-    """The whole order was cancelled before anything was shipped."""
+
+class OrderHeld(Fact):
+    """An operator stopped the order: nothing of it is shipped until it is released."""
 
     reason: Annotated[Text500, PERSONAL]
 
 
-OrderEvent = OrderPlaced | OrderConfirmed | OrderCancelled
+class OrderReleased(Fact):
+    """The order is not held any more."""
+
+
+class PaymentAuthorized(Fact):
+    """A payment was promised: it can be captured."""
+
+    payment_id: PartId
+    method: Text64
+    amount: Sum
+
+
+class PaymentCaptured(Fact):
+    """Money came in on an authorized payment."""
+
+    payment_id: PartId
+    amount: Sum
+
+
+class PaymentDeclined(Fact):
+    """An authorized payment, of which nothing was captured, was withdrawn."""
+
+    payment_id: PartId
+    reason: Annotated[Text500, PERSONAL]
+
+
+class FulfilmentStarted(Fact):
+    """A warehouse began to work on the order."""
+
+    warehouse: Text64 | None = None
+
+
+class ItemsShipped(Fact):
+    """A parcel with items of the order is on its way."""
+
+    shipment_id: PartId
+    carrier: Text100
+    tracking_number: Text100 | None = None
+    items: tuple[Item, ...]
+    shipped_at: Instant
+
+
+class ShipmentDelivered(Fact):
+    """A parcel arrived."""
+
+    shipment_id: PartId
+    signed_by: Annotated[Text200 | None, PERSONAL] = None
+    delivered_at: Instant
+
+
+class ShipmentLost(Fact):
+    """A parcel will not arrive; its items are to ship again."""
+
+    shipment_id: PartId
+
+
+class LineCancelled(Fact):
+    """Units of one line that were not shipped will not be."""
+
+    line_id: LineId
+    quantity: Annotated[Quantity, Field(description="units cancelled by this")]
+    reason: Annotated[Text500, PERSONAL]
+
+
+class OrderCancelled(Fact):
+    """The whole order was cancelled before anything was shipped."""
+
+    schema_version = 2
+
+    reason: Annotated[Text500, PERSONAL]
+
+
+class OrderCompleted(Fact):
+    """All of the order is delivered or cancelled, and nothing about it is open."""
+
+
+class ReturnRequested(Fact):
+    """The customer wants to send items back."""
+
+    return_id: PartId
+    items: tuple[ReturnItem, ...]
+
+
+class ReturnApproved(Fact):
+    """The items of a return may come back."""
+
+    return_id: PartId
+
+
+class ReturnRejected(Fact):
+    """The items of a return are not taken back."""
+
+    return_id: PartId
+    reason: Annotated[Text500, PERSONAL]
+
+
+class ReturnReceived(Fact):
+    """Items came back; what they cost is not owed any more."""
+
+    return_id: PartId
+    items: Annotated[tuple[ReceivedItem, ...], Field(description="what really came")]
+
+
+class PaymentRefunded(Fact):
+    """Money went back on a payment."""
+
+    refund_id: PartId
+    payment_id: PartId
+    amount: Sum
+    reason: Annotated[Text500, PERSONAL]
+
+
+class NoteAdded(Fact):
+    """Somebody noted something about the order."""
+
+    text: Annotated[Text2000, PERSONAL]
+
+
+OrderEvent = (
+    OrderPlaced
+    | OrderLineAdded
+    | LineQuantityChanged
+    | OrderLineRemoved
+    | CouponApplied
+    | CouponRemoved
+    | ShippingAddressChanged
+    | OrderConfirmed
+    | OrderHeld
+    | OrderReleased
+    | PaymentAuthorized
+    | PaymentCaptured
+    | PaymentDeclined
+    | FulfilmentStarted
+    | ItemsShipped
+    | ShipmentDelivered
+    | ShipmentLost
+    | LineCancelled
+    | OrderCancelled
+    | OrderCompleted
+    | ReturnRequested
+    | ReturnApproved
+    | ReturnRejected
+    | ReturnReceived
+    | PaymentRefunded
+    | NoteAdded
+)
 """Every event there is; a ``match`` over it is closed with ``assert_never``."""
 
 EVENT_TYPES: Final[dict[str, type[OrderEvent]]] = {
     event.__name__: event for event in get_args(OrderEvent)
 }
-
-
-class UnknownEventError(ValueError):
-    """The event's type or schema version is not known to this code."""
-
-
-def parse(event_type: str, schema_version: int, data: object) -> OrderEvent:
-    """Read the JSON object ``data`` of a stored or published event, already decoded.
-
-    Raises:
-        UnknownEventError: no such type, or a schema version newer than this code.
-        pydantic.ValidationError: the data does not fit the schema.
-    """
-    event = EVENT_TYPES.get(event_type)
-    if event is None:
-        raise UnknownEventError(f"unknown event type {event_type!r}")
-    if schema_version != event.schema_version:
-        raise UnknownEventError(
-            f"{event_type} has schema version {event.schema_version} here, not {schema_version}"
-        )
-    # A newer writer may have added optional fields: they are not this reader's business.
-    return event.model_validate(data, extra="ignore")

@@ -109,12 +109,24 @@ class Request:
             _event=event,
         )
 
-    def body(self) -> bytes:
-        """Give the JSON body; ``{}`` when there is none.
+    def json(self) -> Any:  # noqa: ANN401 - whatever the client sent
+        """Give the JSON body, decoded; an empty object when there is none.
 
         Raises:
-            Problem: 413 too large, 415 not JSON by its content type, 400 not base64.
+            Problem: 413 too large, 415 not JSON by its content type, 400 not readable as JSON
+                (RFC 8259) with unique names (RFC 7493).
         """
+        content = self._body()
+        try:
+            # Without an encoding that is named, RFC 8259 allows UTF-8 only; json.loads would guess.
+            return _decoder.decode(content.decode())
+        except RecursionError:
+            raise _malformed("it is nested too deeply") from None
+        except ValueError as error:
+            # Also what is no UTF-8, and a number too long to be read.
+            raise _malformed(str(error)) from None
+
+    def _body(self) -> bytes:
         body = self._event.get("body") or ""
         if self._event.get("isBase64Encoded"):
             try:
@@ -141,6 +153,27 @@ class Request:
         return content
 
 
+def _malformed(reason: str) -> Problem:
+    return Problem(400, "malformed-request", f"The body is not valid JSON: {reason}.")
+
+
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) < len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        # Which of the two the sender meant nobody can know.
+        raise ValueError(f"the name {twice!r} is there twice in one object")
+    return found
+
+
+def _no_number(constant: str) -> Any:  # noqa: ANN401 - it never returns
+    raise ValueError(f"{constant} is not a JSON number")
+
+
+_decoder: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
+
+
 def _utf8(body: str) -> bytes:
     try:
         return body.encode()
@@ -148,30 +181,35 @@ def _utf8(body: str) -> bytes:
         raise Problem(400, "malformed-request", "The body is not UTF-8.") from None
 
 
-def invalid_request(error: ValidationError) -> Problem:
-    """Turn pydantic's findings into a problem that lists every invalid field."""
-    findings = error.errors(include_url=False, include_input=False)
-    if findings[0]["type"] == "json_invalid":
-        return Problem(
-            400, "malformed-request", f"The body is not valid JSON: {findings[0]['msg']}."
-        )
-    places = [finding["loc"] for finding in findings]
+def findings(error: ValidationError) -> list[Mapping[str, str]]:
+    """List every invalid field that pydantic found: its JSON pointer, and what is wrong with it."""
+    found = error.errors(include_url=False, include_input=False)
+    places = [finding["loc"] for finding in found]
     errors: list[Mapping[str, str]] = []
-    for finding in findings:
+    for finding in found:
         place = finding["loc"]
         if finding["type"] == "too_short" and any(
             len(other) > len(place) and other[: len(place)] == place for other in places
         ):
             continue  # pydantic counts only valid items; what is wrong with the others is listed
-        detail = finding["msg"].removeprefix("Value error, ")
-        if finding["type"] == "extra_forbidden":
-            detail = "is not a field of this request; remove it"
-        elif finding["type"] == "missing":
-            detail = "is required"
+        detail = _DETAILS.get(finding["type"]) or finding["msg"].removeprefix("Value error, ")
         pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
         # One finding may be about several fields below its place: see values.fields_error.
         below = finding.get("ctx", {}).get("pointers", [""])
         errors += [{"pointer": pointer + field, "detail": detail} for field in below]
+    return errors
+
+
+_DETAILS: Final = {
+    "extra_forbidden": "is not a field of this request; remove it",
+    "missing": "is required",
+    "model_type": "must be a JSON object",
+    "string_unicode": "must be Unicode text, without half of a surrogate pair",
+}
+
+
+def invalid_fields(errors: Sequence[Mapping[str, str]]) -> Problem:
+    """Answer that these fields are invalid, all of them at once."""
     count = f"{len(errors)} fields are" if len(errors) > 1 else "One field is"
     listed = "see errors" if len(errors) <= MAX_ERRORS else f"the first {MAX_ERRORS} are in errors"
     return Problem(

@@ -1,74 +1,110 @@
-"""The Order: its state, and how each event changes it. Pure.
+"""The Order: its state. Pure.
 
-The facts are the truth; ``status`` is derived from them with one definition per word.
+Quantities and amounts are the truth; the status is derived from them (``status.py``), and only
+events change them (``evolution.py``).
 """
 
 from __future__ import annotations
 
-from typing import assert_never
+from decimal import Decimal
 
-from .events import LineSnapshot, OrderCancelled, OrderConfirmed, OrderEvent, OrderPlaced, Totals
-from .values import Address, Currency, CustomerId, Instant, Text200, Value
+from .parts import Balance, Coupon, Line, Payment, Refund, Return, Shipment, Totals, Units
+from .status import status_of
+from .values import Address, Currency, CustomerId, Instant, Status, Sum, Text200, Value
 
 
 class Order(Value):
-    """One order as the command side knows it. Changed by ``evolve`` only."""
+    """One order as the command side knows it. Changed by events only."""
 
     customer_id: CustomerId
     currency: Currency
-    lines: tuple[LineSnapshot, ...]
+    lines: tuple[Line, ...]
+    last_line_id: int
+    """The highest there ever was: an id is never given twice."""
     totals: Totals
+    shipping_fee: Sum
     shipping_address: Address
     billing_address: Address | None = None
     reference: Text200 | None = None
     placed_at: Instant
+    coupon: Coupon | None = None
     confirmed: bool = False
-    cancelled: bool = False
+    held: bool = False
+    in_fulfilment: bool = False
+    completed: bool = False
+    payments: tuple[Payment, ...] = ()
+    shipments: tuple[Shipment, ...] = ()
+    returns: tuple[Return, ...] = ()
+    refunds: tuple[Refund, ...] = ()
 
     @property
-    def status(self) -> str:
-        """One word for where the order stands.
+    def status(self) -> Status:
+        """Where the order stands, in one word."""
+        return status_of(self)
 
-        cancelled: nothing of it is to be delivered any more; confirmed: its lines are final;
-        placed: neither.
-        """
-        return status_of(confirmed=self.confirmed, cancelled=self.cancelled)
+    @property
+    def is_cancelled(self) -> bool:
+        """Tell whether every unit is cancelled."""
+        return all(line.cancelled == line.ordered for line in self.lines)
 
+    @property
+    def is_shipped_from(self) -> bool:
+        """Tell whether something of it is on its way or delivered."""
+        return any(line.shipped for line in self.lines)
 
-def status_of(*, confirmed: bool, cancelled: bool) -> str:
-    """Define each status, see ``Order.status``."""
-    if cancelled:
-        return "cancelled"
-    return "confirmed" if confirmed else "placed"
-
-
-def evolve(order: Order | None, event: OrderEvent) -> Order:
-    """Give the order after ``event``; ``None`` is the order before its first event.
-
-    Raises:
-        ValueError: the event cannot be this order's next one (its log is damaged).
-    """
-    if order is None:
-        if not isinstance(event, OrderPlaced):
-            raise ValueError(f"the first event of an order is OrderPlaced, not {event!r}")
-        return Order.model_construct(
-            customer_id=event.customer_id,
-            currency=event.currency,
-            lines=event.lines,
-            totals=event.totals,
-            shipping_address=event.shipping_address,
-            billing_address=event.billing_address,
-            reference=event.reference,
-            placed_at=event.placed_at,
-            confirmed=False,
-            cancelled=False,
+    @property
+    def units(self) -> Units:
+        """Units of all lines together."""
+        lines = self.lines
+        return Units.model_construct(
+            lines=len(lines),
+            kept=sum(line.kept for line in lines),
+            to_ship=sum(line.to_ship for line in lines),
+            shipped=sum(line.shipped for line in lines),
+            delivered=sum(line.delivered for line in lines),
+            returned=sum(line.returned for line in lines),
         )
-    match event:
-        case OrderConfirmed():
-            return order.model_copy(update={"confirmed": True})
-        case OrderCancelled():
-            return order.model_copy(update={"cancelled": True})
-        case OrderPlaced():
-            raise ValueError("an order is placed only once")
-        case _:
-            assert_never(event)
+
+    @property
+    def balance(self) -> Balance:
+        """What is owed, authorized, captured, due back and refunded."""
+        zero = self.totals.total - self.totals.total  # with the currency's digits
+        authorized = sum((p.authorized for p in self.payments if not p.declined), zero)
+        captured = sum((p.captured for p in self.payments), zero)
+        refunded = sum((p.refunded for p in self.payments), zero)
+        owed = self.totals.total - captured + refunded
+        return Balance.model_construct(
+            owed=max(zero, owed),
+            authorized=authorized,
+            captured=captured,
+            due_back=max(zero, -owed),
+            refunded=refunded,
+        )
+
+    @property
+    def to_authorize(self) -> Decimal:
+        """What of the total no payment was promised for yet."""
+        promised = sum(
+            (p.authorized - p.refunded for p in self.payments if not p.declined), Decimal(0)
+        )
+        return max(Decimal(0), self.totals.total - promised)
+
+    def line(self, line_id: int) -> Line | None:
+        """Find a line by its id."""
+        return next((line for line in self.lines if line.line_id == line_id), None)
+
+    def payment(self, payment_id: str) -> Payment | None:
+        """Find a payment by its id."""
+        return next((part for part in self.payments if part.payment_id == payment_id), None)
+
+    def shipment(self, shipment_id: str) -> Shipment | None:
+        """Find a shipment by its id."""
+        return next((part for part in self.shipments if part.shipment_id == shipment_id), None)
+
+    def return_(self, return_id: str) -> Return | None:
+        """Find a return by its id."""
+        return next((part for part in self.returns if part.return_id == return_id), None)
+
+    def refund(self, refund_id: str) -> Refund | None:
+        """Find a refund by its id."""
+        return next((part for part in self.refunds if part.refund_id == refund_id), None)

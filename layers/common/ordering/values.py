@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -51,6 +51,7 @@ CURRENCY_DIGITS: Final[dict[str, int]] = {
 
 _AMOUNT = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?", re.ASCII)
 _FRACTION = re.compile(r"(0(\.[0-9]{1,6})?|1(\.0{1,6})?)", re.ASCII)
+_PERCENT = re.compile(r"([0-9]{1,2}(\.[0-9]{1,4})?|100(\.0{1,4})?)", re.ASCII)
 
 
 def round_to_currency(amount: Decimal, currency: str) -> Decimal:
@@ -105,6 +106,14 @@ Fraction = Annotated[
 ]
 """A share of one: a decimal string in JSON, from "0" to "1"."""
 
+Percent = Annotated[
+    Decimal,
+    _decimal_of(_PERCENT, 'must be a decimal string from "0" to "100" with at most 4 digits'),
+    _plain,
+    WithJsonSchema({"type": "string", "pattern": r"^([0-9]{1,2}(\.[0-9]{1,4})?|100(\.0{1,4})?)$"}),
+]
+"""A percentage: a decimal string in JSON, from "0" to "100"."""
+
 Sum = Annotated[
     Decimal,
     BeforeValidator(lambda value: Decimal(value) if isinstance(value, str) else value),
@@ -118,8 +127,24 @@ Currency = Annotated[
     AfterValidator(_currency),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}),
 ]
-Quantity = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-LineId = Annotated[int, Field(strict=True, ge=1)]
+_MAX_QUANTITY = 1_000_000
+Quantity = Annotated[int, Field(strict=True, ge=1, le=_MAX_QUANTITY)]
+Count = Annotated[int, Field(strict=True, ge=0, le=_MAX_QUANTITY)]
+"""A quantity that may be none."""
+LineId = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+
+
+def _number_of(value: Any) -> Any:  # noqa: ANN401 - as in _decimal_of
+    is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 8  # noqa: PLR2004 - more digits than any line id has
+    return int(value) if is_number else value
+
+
+LineIdInPath = Annotated[LineId, BeforeValidator(_number_of)]
+"""A line id that a path gives as text."""
+PartId = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$")
+]
+"""The client's own id of a payment, shipment, return or refund: it needs no escaping in a path."""
 
 
 _no_nul_character = AfterValidator(_no_nul)
@@ -135,6 +160,31 @@ Text200 = Annotated[
 Text500 = Annotated[
     str, StringConstraints(strict=True, min_length=1, max_length=500), _no_nul_character
 ]
+Text2000 = Annotated[
+    str, StringConstraints(strict=True, min_length=1, max_length=2000), _no_nul_character
+]
+
+Status = Literal[
+    "placed",
+    "confirmed",
+    "part_paid",
+    "paid",
+    "held",
+    "in_fulfilment",
+    "part_shipped",
+    "shipped",
+    "part_delivered",
+    "delivered",
+    "completed",
+    "return_requested",
+    "return_approved",
+    "part_returned",
+    "returned",
+    "refund_due",
+    "refunded",
+    "cancelled",
+]
+"""Where an order stands; each word is defined in ``status.py``."""
 
 PERSONAL: Final = Field(json_schema_extra={"x-personal": True})
 """Marks a field that holds personal data: what an audited redaction may overwrite."""
@@ -191,6 +241,16 @@ class Money(Value):
         if isinstance(exponent, int) and -exponent > digits:
             raise ValueError(f"{self.currency} has {digits} digits after the point at most")
         return self
+
+
+def _more_than_nothing(value: Money) -> Money:
+    if not value.amount:
+        raise fields_error(["/amount"], "must be more than 0")
+    return value
+
+
+PositiveMoney = Annotated[Money, AfterValidator(_more_than_nothing)]
+"""Money, and not none of it."""
 
 
 class Address(Value):

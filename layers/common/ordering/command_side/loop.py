@@ -15,19 +15,20 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 from pydantic import ValidationError
 
 from ordering import consistency
-from ordering.errors import ORDER_NOT_FOUND, Forbidden, NotFound, Refusal
+from ordering.errors import ORDER_NOT_FOUND, Forbidden, Invalid, NotFound, Refusal
+from ordering.evolution import record
 from ordering.function import HttpFunction
 from ordering.http import (
     Principal,
     Problem,
     Request,
     Response,
-    invalid_request,
+    findings,
+    invalid_fields,
     json_response,
 )
 from ordering.ids import order_id_of, uuid7
 from ordering.observability import logger
-from ordering.order import Order, evolve
 from ordering.settings import WriteSide
 from ordering.values import Value
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ordering.events import OrderEvent
+    from ordering.order import Order
 
 CommandT = TypeVar("CommandT", bound=Value)
 
@@ -63,7 +65,12 @@ class _Asked(Generic[CommandT]):
 
 
 class CommandFunction(HttpFunction, Generic[CommandT]):
-    """The Lambda handler of one command."""
+    """The Lambda handler of one command.
+
+    ``command`` has the fields of the body and, beside the order's id, those of the path.
+    ``decide(order, command, at)`` gives the facts that follow, none when the order is already as
+    the command wants it, or a refusal. ``permit`` refuses what the caller may never do.
+    """
 
     side = WriteSide
     kind = "Command"
@@ -96,10 +103,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         expected_versions = _expected_versions(request.headers.get("if-match"))
         if expected_versions is not None and self._opens_an_order:
             raise Problem(412, "version-mismatch", "A new order has no version yet: no If-Match.")
-        try:
-            command = self._command.model_validate_json(request.body())
-        except ValidationError as error:
-            raise invalid_request(error) from error
+        command = self._parse(request)
         forbidden = self._permit(command, request.principal)
         if forbidden is not None:
             raise _problem_of(forbidden)
@@ -113,6 +117,31 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             ).digest(),
             request=request,
         )
+
+    def _parse(self, request: Request) -> CommandT:
+        body = request.json()
+        path = {n: value for n, value in request.path_parameters.items() if n != "order_id"}
+        errors: list[Mapping[str, str]] = []
+        if path and isinstance(body, dict):
+            errors = [
+                {"pointer": f"/{name}", "detail": "is in the path; remove it from the body"}
+                for name in path
+                if name in body
+            ]
+            body |= path
+        try:
+            command = self._command.model_validate(body)
+        except ValidationError as error:
+            for finding in error.errors(include_url=False, include_input=False):
+                if finding["loc"] and (name := finding["loc"][0]) in path:
+                    part = str(name).removesuffix("_id")
+                    raise Problem(
+                        404, f"{part}-not-found", f"The order has no such {part}."
+                    ) from error
+            raise invalid_fields([*errors, *findings(error)]) from error
+        if errors:
+            raise invalid_fields(errors)
+        return command
 
     def _respond(self, request: Request) -> Response:
         asked = self._read(request)
@@ -136,22 +165,24 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             if loaded.remembered is not None:
                 return _replay(asked, loaded.remembered)
             order, version = _visible(loaded, asked), loaded.version
-        events = self._decide(order, asked.command, datetime.now(UTC))
-        if isinstance(events, Refusal):
-            raise _problem_of(events)
-        after = _fold(order, events)
+        facts = self._decide(order, asked.command, datetime.now(UTC))
+        if isinstance(facts, Refusal):
+            raise _problem_of(facts)
+        events, now = record(order, facts)
         answer = {
             "order_id": order_id,
             "version": version + len(events),
-            "status": after.status,
-            "events": [type(event).__name__ for event in events],
+            "status": now.status,
+            "events": [type(fact).__name__ for fact in facts],
         }
+        if not events:
+            return _accepted(asked, answer)
         try:
             written = store.append(
                 self._database,
                 order_id=order_id,
                 read_version=version,
-                order=after,
+                order=now,
                 events=events,
                 metadata=_metadata(asked),
                 principal=asked.request.principal.subject,
@@ -213,14 +244,6 @@ def _visible(loaded: store.Loaded, asked: _Asked[CommandT]) -> Order:
     return order
 
 
-def _fold(order: Order | None, events: Sequence[OrderEvent]) -> Order:
-    for event in events:
-        order = evolve(order, event)
-    if order is None:
-        raise ValueError("a command that opens an order must give at least one event")
-    return order
-
-
 def _metadata(asked: _Asked[CommandT]) -> dict[str, str | None]:
     request = asked.request
     return {
@@ -262,6 +285,9 @@ def _accepted(
 def _problem_of(refusal: Refusal) -> Problem:
     """Map a refusal to HTTP: the one table for it."""
     match refusal:
+        case Invalid(pointers=pointers):
+            errors = [{"pointer": pointer, "detail": refusal.detail} for pointer in pointers]
+            return invalid_fields(errors)
         case NotFound():
             status = 404
         case Forbidden():

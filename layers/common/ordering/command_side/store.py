@@ -14,8 +14,8 @@ from ordering.postgres import DatabaseUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ordering.events import OrderEvent
     from ordering.postgres import Database
+    from ordering.recorded import Recorded
 
 LOAD: Final = """
 select o.version, o.state::text, r.request_hash, r.answer::text
@@ -112,7 +112,7 @@ def append(
     order_id: str,
     read_version: int,
     order: Order,
-    events: Sequence[OrderEvent],
+    events: Sequence[Recorded],
     metadata: Mapping[str, str | None],
     principal: str,
     idempotency_key: str | None,
@@ -129,26 +129,22 @@ def append(
         KeyInUseError: another request with this key is taking long; nothing was written.
         DatabaseUnavailableError: no answer; written whole or not at all.
     """
-    recorded = [
-        {
-            "version": read_version + number,
-            "type": type(event).__name__,
-            "schema_version": event.schema_version,
-            "data": event.model_dump(mode="json", exclude_none=True),
-        }
-        for number, event in enumerate(events, start=1)
-    ]
+    recorded = ",".join(
+        f'{{"version":{version},"type":"{type(event.fact).__name__}",'
+        f'"schema_version":{event.fact.schema_version},"data":{event.data()}}}'
+        for version, event in enumerate(events, start=read_version + 1)
+    )
     try:
         rows = database.rows(
             APPEND if read_version else APPEND_NEW,
             {
                 "order_id": order_id,
                 "read_version": read_version,
-                "version": read_version + len(recorded),
+                "version": read_version + len(events),
                 "customer_id": order.customer_id,
                 "status": order.status,
                 "state": order.model_dump_json(exclude_defaults=True),
-                "events": json.dumps(recorded, ensure_ascii=False),
+                "events": f"[{recorded}]",
                 "metadata": json.dumps(metadata, ensure_ascii=False),
                 "principal": principal,
                 "idempotency_key": idempotency_key,

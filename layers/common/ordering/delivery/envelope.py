@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from ordering.events import OrderEvent, UnknownEventError, parse
 from ordering.ids import order_id_of
+from ordering.recorded import UnknownEventError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ordering.events import OrderEvent
+    from ordering.recorded import After
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 SOURCE: Final = "ordering"
@@ -30,7 +33,7 @@ class BadRecordError(ValueError):
 
 @dataclass(frozen=True)
 class PublishedEvent:
-    """One event as a reader gets it."""
+    """One event as a reader gets it: the fact and what followed from it."""
 
     order_id: str
     version: int
@@ -38,7 +41,8 @@ class PublishedEvent:
     actor: str
     correlation_id: str
     traceparent: str
-    event: OrderEvent
+    fact: OrderEvent
+    after: After
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,7 @@ def read(value: bytes) -> PublishedEvent | Watermark:
         order_id = order_id_of(record["subject"])
         if match is None or order_id is None:
             raise BadRecordError(f"not an order's event: {record['type']!r} {record['subject']!r}")
+        recorded = parse(match[1], int(match[2]), record["data"])
         return PublishedEvent(
             order_id=order_id,
             version=int(record["sequence"]),
@@ -116,7 +121,8 @@ def read(value: bytes) -> PublishedEvent | Watermark:
             actor=record.get("actor", ""),
             correlation_id=record.get("correlationid", ""),
             traceparent=record.get("traceparent", ""),
-            event=parse(match[1], int(match[2]), record["data"]),
+            fact=recorded.fact,
+            after=recorded.after,
         )
     except UnknownEventError as error:
         raise BadRecordError(str(error)) from error

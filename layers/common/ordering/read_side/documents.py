@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
 
@@ -22,3 +23,12 @@ def order_document(document: dict[str, Any] | None) -> dict[str, Any]:
     if document is None:
         raise ValueError("the read model does not have this order yet")
     return document
+
+
+def upserted(
+    known: Sequence[dict[str, Any]], changed: Iterable[dict[str, Any]], key: str
+) -> list[dict[str, Any]]:
+    """Give the parts with those changed in their places, and the new ones at the end."""
+    new = {part[key]: part for part in changed}
+    kept = [new.pop(part[key], part) for part in known]
+    return [*kept, *new.values()]

@@ -17,7 +17,8 @@ from ordering.http import (
     Problem,
     Request,
     Response,
-    invalid_request,
+    findings,
+    invalid_fields,
     json_response,
 )
 from ordering.settings import ReadSide
@@ -109,7 +110,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         try:
             question = self._question.model_validate({**request.query, **request.path_parameters})
         except ValidationError as error:
-            raise invalid_request(error) from error
+            raise invalid_fields(findings(error)) from error
         parameters = self._parameters(question, request.principal)
         if isinstance(parameters, NotFound):
             raise Problem(404, parameters.code, parameters.detail)

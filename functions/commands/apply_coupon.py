@@ -1,0 +1,41 @@
+"""PUT /orders/{order_id}/coupon: a coupon on the sum of the lines, until it is confirmed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordering.command_side import CommandFunction
+from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
+from ordering.events import CouponApplied
+from ordering.parts import Coupon
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ordering.order import Order
+
+
+class ApplyCoupon(Coupon):
+    """Use a coupon that takes off a percentage or an amount of the order's currency."""
+
+
+ANOTHER_COUPON = Refusal(
+    "coupon-already-applied", "The order has another coupon; remove that one first."
+)
+
+
+def decide(order: Order, command: ApplyCoupon, _at: datetime) -> list[CouponApplied] | Refusal:
+    """Apply it if the order has none; nothing happens if it has this one."""
+    if order.is_cancelled:
+        return ORDER_CANCELLED
+    if order.confirmed:
+        return ALREADY_CONFIRMED
+    if command.amount_off is not None and command.amount_off.currency != order.currency:
+        return wrong_currency("/amount_off", order.currency)
+    coupon = Coupon.model_construct(**dict(command))
+    if order.coupon is not None:
+        return [] if order.coupon == coupon else ANOTHER_COUPON
+    return [CouponApplied(coupon=coupon)]
+
+
+handler = CommandFunction(ApplyCoupon, decide)

@@ -1,0 +1,55 @@
+"""POST /orders/{order_id}/refunds: what is due goes back on a payment it was captured on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordering.command_side import CommandFunction
+from ordering.errors import PAYMENT_NOT_FOUND, Refusal, wrong_currency
+from ordering.events import PaymentRefunded
+from ordering.values import PartId, PositiveMoney, Text500, Value, round_to_currency
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ordering.order import Order
+
+
+class RefundPayment(Value):
+    """Give money back on a payment, under the client's own id of the refund."""
+
+    refund_id: PartId
+    payment_id: PartId
+    amount: PositiveMoney
+    reason: Text500
+
+
+REFUND_ID_REUSED = Refusal(
+    "refund-id-reused", "The order has another refund of this id; use a new id."
+)
+EXCEEDS_DUE = Refusal("amount-exceeds-due-back", "That is more than what is due back.")
+EXCEEDS_CAPTURED = Refusal(
+    "amount-exceeds-captured", "That is more than what was captured, and not refunded, on it."
+)
+
+
+def decide(order: Order, command: RefundPayment, _at: datetime) -> list[PaymentRefunded] | Refusal:
+    """Refund up to what is due back and was captured on it; a repeated refund changes nothing."""
+    if command.amount.currency != order.currency:
+        return wrong_currency("/amount", order.currency)
+    amount = round_to_currency(command.amount.amount, order.currency)
+    refunded = PaymentRefunded(**{**dict(command), "amount": amount})
+    known = order.refund(command.refund_id)
+    if known is not None:
+        return [] if dict(known) == dict(refunded) else REFUND_ID_REUSED
+    payment = order.payment(command.payment_id)
+    if payment is None:
+        return PAYMENT_NOT_FOUND
+    if amount > order.balance.due_back:
+        return EXCEEDS_DUE
+    if amount > payment.captured - payment.refunded:
+        return EXCEEDS_CAPTURED
+    return [refunded]
+
+
+handler = CommandFunction(RefundPayment, decide)

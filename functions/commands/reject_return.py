@@ -1,0 +1,35 @@
+"""POST /orders/{order_id}/returns/{return_id}/reject: an operator does not take them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordering.command_side import CommandFunction
+from ordering.errors import RETURN_DECIDED, RETURN_NOT_FOUND, Refusal
+from ordering.events import ReturnRejected
+from ordering.values import PartId, Text500, Value
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ordering.order import Order
+
+
+class RejectReturn(Value):
+    """Do not take the items of a return back, and say why."""
+
+    return_id: PartId
+    reason: Text500
+
+
+def decide(order: Order, command: RejectReturn, _at: datetime) -> list[ReturnRejected] | Refusal:
+    """Reject a return that waits for a decision."""
+    asked = order.return_(command.return_id)
+    if asked is None:
+        return RETURN_NOT_FOUND
+    if asked.state != "requested":
+        return RETURN_DECIDED
+    return [ReturnRejected(return_id=command.return_id, reason=command.reason)]
+
+
+handler = CommandFunction(RejectReturn, decide)

@@ -1,0 +1,30 @@
+"""POST /orders/{order_id}/release: an operator lets a held order go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordering.command_side import CommandFunction
+from ordering.errors import Refusal
+from ordering.events import OrderReleased
+from ordering.values import Value
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ordering.order import Order
+
+
+class ReleaseOrder(Value):
+    """Let the order go on; there is nothing to say beside that."""
+
+
+NOT_HELD = Refusal("order-not-held", "The order is not held.")
+
+
+def decide(order: Order, _: ReleaseOrder, _at: datetime) -> list[OrderReleased] | Refusal:
+    """Release a held order."""
+    return [OrderReleased()] if order.held else NOT_HELD
+
+
+handler = CommandFunction(ReleaseOrder, decide)

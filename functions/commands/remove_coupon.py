@@ -1,0 +1,36 @@
+"""DELETE /orders/{order_id}/coupon: the coupon counts no more, until it is confirmed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ordering.command_side import CommandFunction
+from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, NotFound, Refusal
+from ordering.events import CouponRemoved
+from ordering.values import Value
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ordering.order import Order
+
+
+class RemoveCoupon(Value):
+    """Take the coupon away; there is nothing to say beside that."""
+
+
+COUPON_NOT_FOUND = NotFound("coupon-not-found", "The order has no coupon.")
+
+
+def decide(order: Order, _: RemoveCoupon, _at: datetime) -> list[CouponRemoved] | Refusal:
+    """Remove the order's coupon."""
+    if order.is_cancelled:
+        return ORDER_CANCELLED
+    if order.confirmed:
+        return ALREADY_CONFIRMED
+    if order.coupon is None:
+        return COUPON_NOT_FOUND
+    return [CouponRemoved(code=order.coupon.code)]
+
+
+handler = CommandFunction(RemoveCoupon, decide)

@@ -1,0 +1,230 @@
+"""The parts of an order: its lines, payments, shipments, returns, and the sums of them. Pure.
+
+They are the order's state, and events carry those that a fact changed, as they are afterwards.
+Amounts are in the order's currency.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Final, Literal, TypeVar
+
+from pydantic import AfterValidator, Field, model_validator
+
+from .values import (
+    PERSONAL,
+    Count,
+    Fraction,
+    Instant,
+    LineId,
+    Money,
+    PartId,
+    Percent,
+    Quantity,
+    Sku,
+    Sum,
+    Text64,
+    Text100,
+    Text200,
+    Text500,
+    Value,
+    fields_error,
+)
+
+NumberOfUnits = Annotated[int, Field(ge=0)]
+
+MAX_LINES: Final = 500
+RETURN_DAYS: Final = 30
+"""So many days after its delivery an item may be sent back."""
+
+
+class OrderedLine(Value):
+    """What is ordered of one SKU."""
+
+    sku: Sku
+    name: Text200 | None = None
+    quantity: Quantity
+    unit_price: Money
+    discount: Fraction = Decimal(0)
+    tax_rate: Fraction = Decimal(0)
+
+
+class Line(Value):
+    """One line of an order: its quantities, in units, and its amounts.
+
+    Of the units ordered some are cancelled and some shipped; the rest is to ship. Of those shipped
+    some are delivered, and of those some are returned. A lost unit is not shipped any more: it is
+    to ship again, and counted in ``lost`` until it is shipped again or cancelled.
+    """
+
+    line_id: LineId
+    sku: Sku
+    name: Text200 | None = None
+    unit_price: Sum
+    discount: Fraction = Decimal(0)
+    tax_rate: Fraction = Decimal(0)
+    ordered: Quantity
+    cancelled: Count = 0
+    shipped: Count = 0
+    lost: Count = 0
+    delivered: Count = 0
+    returned: Count = 0
+    total: Annotated[
+        Sum, Field(description="kept units x unit price x (1 - discount), before coupon and tax")
+    ]
+    coupon_share: Annotated[Sum, Field(description="the line's part of the coupon")] = Decimal(0)
+    tax: Annotated[Sum, Field(description="(total - coupon share) x tax rate")]
+
+    @property
+    def kept(self) -> int:
+        """Units that the customer keeps and pays: neither cancelled nor returned."""
+        return self.ordered - self.cancelled - self.returned
+
+    @property
+    def to_ship(self) -> int:
+        """Units that are neither cancelled nor on their way or delivered."""
+        return self.ordered - self.cancelled - self.shipped
+
+
+class Units(Value):
+    """Units of all lines together; ``kept`` are those neither cancelled nor returned."""
+
+    lines: Annotated[int, Field(ge=1, description="how many lines there are")]
+    kept: NumberOfUnits
+    to_ship: NumberOfUnits
+    shipped: NumberOfUnits
+    delivered: NumberOfUnits
+    returned: NumberOfUnits
+
+
+class Totals(Value):
+    """The order's total and its parts: total = lines - discount + tax + shipping."""
+
+    lines: Sum
+    discount: Annotated[Sum, Field(description="what the coupon takes off")]
+    tax: Sum
+    shipping: Sum
+    total: Sum
+
+
+class Balance(Value):
+    """Who owes whom: an order never owes and is owed at once."""
+
+    owed: Annotated[Sum, Field(description="max(0, total - captured + refunded)")]
+    authorized: Annotated[Sum, Field(description="of all payments that were not declined")]
+    captured: Sum
+    due_back: Annotated[Sum, Field(description="max(0, captured - refunded - total)")]
+    refunded: Sum
+
+
+class Coupon(Value):
+    """A coupon on the sum of the lines: a percentage or an amount, never both."""
+
+    code: Text64
+    percent_off: Percent | None = None
+    amount_off: Money | None = None
+
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Coupon:
+        if (self.percent_off is None) == (self.amount_off is None):
+            raise fields_error(
+                ["/percent_off", "/amount_off"], "send exactly one of percent_off and amount_off"
+            )
+        return self
+
+
+class Payment(Value):
+    """A payment: what was authorized on it, captured of that, and refunded of that."""
+
+    payment_id: PartId
+    method: Text64
+    authorized: Sum
+    captured: Sum
+    refunded: Sum
+    declined: bool = False
+
+
+class Refund(Value):
+    """Money that went back on a payment."""
+
+    refund_id: PartId
+    payment_id: PartId
+    amount: Sum
+    reason: Annotated[Text500, PERSONAL]
+
+
+class Item(Value):
+    """So many units of one line."""
+
+    line_id: LineId
+    quantity: Quantity
+
+
+ItemT = TypeVar("ItemT", bound="Item | ReceivedItem")
+
+
+def _each_line_once(items: tuple[ItemT, ...]) -> tuple[ItemT, ...]:
+    seen: set[int] = set()
+    twice = []
+    for number, item in enumerate(items):
+        if item.line_id in seen:
+            twice.append(f"/{number}/line_id")
+        seen.add(item.line_id)
+    if twice:
+        raise fields_error(twice, "the line is named before; name it once")
+    return items
+
+
+Items = Annotated[
+    tuple[Item, ...], Field(min_length=1, max_length=MAX_LINES), AfterValidator(_each_line_once)
+]
+
+
+class Shipment(Value):
+    """A parcel: what is in it, and where it is."""
+
+    shipment_id: PartId
+    carrier: Text100
+    tracking_number: Text100 | None = None
+    items: tuple[Item, ...]
+    state: Literal["shipped", "delivered", "lost"] = "shipped"
+    shipped_at: Instant
+    delivered_at: Instant | None = None
+    signed_by: Annotated[Text200 | None, PERSONAL] = None
+
+
+class ReturnItem(Item):
+    """So many units of one line that come back, and why."""
+
+    reason: Annotated[Text500, PERSONAL]
+
+
+class ReceivedItem(Value):
+    """So many units of one line that really came back; none of them may have."""
+
+    line_id: LineId
+    quantity: Count
+
+
+ReturnItems = Annotated[
+    tuple[ReturnItem, ...],
+    Field(min_length=1, max_length=MAX_LINES),
+    AfterValidator(_each_line_once),
+]
+ReceivedItems = Annotated[
+    tuple[ReceivedItem, ...], Field(max_length=MAX_LINES), AfterValidator(_each_line_once)
+]
+
+
+class Return(Value):
+    """Items that a customer sends back: what was asked for and what really came."""
+
+    return_id: PartId
+    items: tuple[ReturnItem, ...]
+    state: Literal["requested", "approved", "rejected", "received"] = "requested"
+    received: tuple[ReceivedItem, ...] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether its items may still come."""
+        return self.state in {"requested", "approved"}
