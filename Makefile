@@ -12,7 +12,7 @@ AWS_PORT ?=
 export PORT KAFKA AWS_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs demo test check bench format lock sam-validate
+.PHONY: help up down reset token status logs demo test check bench format contracts lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -47,6 +47,7 @@ check: $(READY) ## Format, lint, types, import contracts, architecture, template
 	$(BIN)/mypy
 	PYTHONPATH=.:functions:layers/common $(BIN)/lint-imports
 	$(BIN)/cfn-lint template.yaml
+	PYTHONPATH=.:functions:layers/common $(BIN)/python -m infra.contracts --check
 	$(BIN)/python -m pytest -q tests/architecture
 
 bench: $(READY) ## Measure the latencies of the stack that runs
@@ -55,6 +56,9 @@ bench: $(READY) ## Measure the latencies of the stack that runs
 format: $(READY) ## Format, and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+contracts: $(READY) ## Write the documents under docs/ that are generated from the code
+	@PYTHONPATH=.:functions:layers/common $(BIN)/python -m infra.contracts
 
 # ── set-up ───────────────────────────────────────────────────────────────────────────────────────
 

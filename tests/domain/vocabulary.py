@@ -8,8 +8,31 @@ from decimal import Decimal
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
-from ordering.events import OrderCancelled, OrderConfirmed, OrderEvent, OrderPlaced
+from ordering.events import (
+    FulfilmentStarted,
+    ItemsShipped,
+    LineCancelled,
+    OrderCancelled,
+    OrderCompleted,
+    OrderConfirmed,
+    OrderEvent,
+    OrderHeld,
+    OrderLineAdded,
+    OrderPlaced,
+    OrderReleased,
+    PaymentAuthorized,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    ReturnApproved,
+    ReturnReceived,
+    ReturnRejected,
+    ReturnRequested,
+    ShipmentDelivered,
+    ShipmentLost,
+)
 from ordering.evolution import evolve
+from ordering.parts import Item, ReceivedItem, ReturnItem
 from ordering.pricing import price_line
 from ordering.values import Address
 
@@ -20,6 +43,8 @@ if TYPE_CHECKING:
     from ordering.order import Order
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+TOTAL = "578.37"
+"""Of `an_order_was_placed`, in euros: 15 jars at 45.60 less a quarter, 7 % tax, 29.46 to ship."""
 BERLIN = Address(
     name="Maria Anders", street="Obere Str. 57", city="Berlin", postal_code="12209", country="DE"
 )
@@ -57,11 +82,121 @@ def it_was_cancelled() -> OrderCancelled:
     return OrderCancelled(reason="ordered twice")
 
 
+def a_line_was_added(line_id: int = 2, quantity: int = 2) -> OrderLineAdded:
+    return OrderLineAdded(
+        line_id=line_id,
+        sku="39",
+        name="Chartreuse verte",
+        quantity=quantity,
+        unit_price=Decimal("18.00"),
+        discount=Decimal(0),
+        tax_rate=Decimal("0.19"),
+    )
+
+
+def it_was_held() -> OrderHeld:
+    return OrderHeld(reason="the address looks wrong")
+
+
+def it_was_released() -> OrderReleased:
+    return OrderReleased()
+
+
+def a_payment_was_authorized(payment_id: str = "pay-1", amount: str = TOTAL) -> PaymentAuthorized:
+    return PaymentAuthorized(payment_id=payment_id, method="card", amount=Decimal(amount))
+
+
+def a_payment_was_captured(payment_id: str = "pay-1", amount: str = TOTAL) -> PaymentCaptured:
+    return PaymentCaptured(payment_id=payment_id, amount=Decimal(amount))
+
+
+def a_payment_was_declined(payment_id: str = "pay-1") -> PaymentDeclined:
+    return PaymentDeclined(payment_id=payment_id, reason="the card has expired")
+
+
+def fulfilment_was_started() -> FulfilmentStarted:
+    return FulfilmentStarted(warehouse="BER-1")
+
+
+def items_were_shipped(
+    shipment_id: str = "ship-1", quantity: int = 15, line_id: int = 1
+) -> ItemsShipped:
+    return ItemsShipped(
+        shipment_id=shipment_id,
+        carrier="DHL",
+        items=(Item(line_id=line_id, quantity=quantity),),
+        shipped_at=NOW,
+    )
+
+
+def a_shipment_was_delivered(
+    shipment_id: str = "ship-1", delivered_at: datetime = NOW
+) -> ShipmentDelivered:
+    return ShipmentDelivered(shipment_id=shipment_id, delivered_at=delivered_at)
+
+
+def a_shipment_was_lost(shipment_id: str = "ship-1") -> ShipmentLost:
+    return ShipmentLost(shipment_id=shipment_id)
+
+
+def a_line_was_cancelled(quantity: int = 3, line_id: int = 1) -> LineCancelled:
+    return LineCancelled(line_id=line_id, quantity=quantity, reason="out of stock")
+
+
+def it_was_completed() -> OrderCompleted:
+    return OrderCompleted()
+
+
+def a_return_was_requested(return_id: str = "return-1", quantity: int = 2) -> ReturnRequested:
+    item = ReturnItem(line_id=1, quantity=quantity, reason="two jars are broken")
+    return ReturnRequested(return_id=return_id, items=(item,))
+
+
+def a_return_was_approved(return_id: str = "return-1") -> ReturnApproved:
+    return ReturnApproved(return_id=return_id)
+
+
+def a_return_was_rejected(return_id: str = "return-1") -> ReturnRejected:
+    return ReturnRejected(return_id=return_id, reason="opened and used")
+
+
+def a_return_was_received(return_id: str = "return-1", quantity: int = 2) -> ReturnReceived:
+    return ReturnReceived(return_id=return_id, items=(ReceivedItem(line_id=1, quantity=quantity),))
+
+
+def a_payment_was_refunded(amount: str, refund_id: str = "refund-1") -> PaymentRefunded:
+    return PaymentRefunded(
+        refund_id=refund_id,
+        payment_id="pay-1",
+        amount=Decimal(amount),
+        reason="two jars came back",
+    )
+
+
+# The pasts that most rules ask about, each with all that is needed to get there.
+PLACED: tuple[OrderEvent, ...] = (an_order_was_placed(),)
+CONFIRMED = (*PLACED, it_was_confirmed())
+AUTHORIZED = (*CONFIRMED, a_payment_was_authorized())
+PAID = (*AUTHORIZED, a_payment_was_captured())
+IN_FULFILMENT = (*PAID, fulfilment_was_started())
+SHIPPED = (*IN_FULFILMENT, items_were_shipped())
+DELIVERED = (*SHIPPED, a_shipment_was_delivered())
+COMPLETED = (*DELIVERED, it_was_completed())
+RETURN_REQUESTED = (*DELIVERED, a_return_was_requested())
+RETURN_APPROVED = (*RETURN_REQUESTED, a_return_was_approved())
+RETURN_RECEIVED = (*RETURN_APPROVED, a_return_was_received())
+CANCELLED = (*PLACED, it_was_cancelled())
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a rule answered."""
 
     answer: Sequence[OrderEvent] | Refusal
+
+    def then_nothing(self) -> None:
+        """The order is as the command wants it already."""
+        assert self.answer == []
 
     def then(self, *events: OrderEvent) -> None:
         assert list(events) == self.answer

@@ -1,0 +1,1 @@
+"""The written contracts under docs/, generated from the code that keeps them."""

@@ -1,0 +1,46 @@
+"""Write the generated documents, or check that the committed ones are what the code says."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+ROOT: Final = Path(__file__).parents[2]
+
+GENERATORS: Final[tuple[Callable[[], Mapping[str, str]], ...]] = ()
+"""Each gives the documents that it writes, by their path from the repository's root."""
+
+
+def main() -> int:
+    """Write or check all documents."""
+    parser = argparse.ArgumentParser(prog="python -m infra.contracts", description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing; name what differs")
+    check: bool = parser.parse_args().check
+    documents: dict[str, str] = {}
+    for generate in GENERATORS:
+        documents |= generate()
+    differing = [path for path, text in documents.items() if _committed(path) != text]
+    if not check:
+        for path in differing:
+            file = ROOT / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(documents[path])
+        print(f"{len(documents)} documents, {len(differing)} of them written")
+        return 0
+    for path in differing:
+        print(f"{path} is not what the code says: run `make contracts`", file=sys.stderr)
+    return int(bool(differing))
+
+
+def _committed(path: str) -> str | None:
+    file = ROOT / path
+    return file.read_text() if file.exists() else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
