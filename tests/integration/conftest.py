@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MIGRATIONS = Path(__file__).parents[2] / "infra" / "migrations"
 ROLES = {
-    "write": ["ordering_command", "ordering_relay"],
+    "write": ["ordering_command", "ordering_relay", "ordering_cleaner"],
     "read": ["ordering_projector", "ordering_query"],
 }
 

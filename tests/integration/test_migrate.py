@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import psycopg2
 import pytest
 
 from operations.migrate import ChangedMigrationError, migrate
+from ordering.delivery.envelope import PublishedEvent
+from ordering.evolution import evolve
+from ordering.order import Order
+from ordering.recorded import parse
+from projectors import order_details
+from tests.domain.vocabulary import NOW
+from tests.integration.conftest import MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from ordering.postgres import Database
+    from ordering.read_side.projection import Document
     from tests.integration.conftest import Databases
 
 
@@ -55,3 +64,102 @@ def test_an_applied_file_must_not_change(database: Database, tmp_path: Path) -> 
     write(tmp_path, **{"0001_a": "create table a (x bigint)"})
     with pytest.raises(ChangedMigrationError, match=r"0001_a\.sql"):
         migrate(database, tmp_path)
+
+
+# As they were stored when a line had one quantity and the status was all there was to say.
+LINE = {
+    "line_id": 1,
+    "sku": "28",
+    "quantity": 15,
+    "unit_price": "45.60",
+    "discount": "0.25",
+    "tax_rate": "0.07",
+    "total": "513.00",
+    "tax": "35.91",
+}
+TOTALS = {
+    "lines": "1026.00",
+    "discount": "0.00",
+    "tax": "71.82",
+    "shipping": "29.46",
+    "total": "1127.28",
+}
+ADDRESS = {"name": "Maria Anders", "street": "Obere Str. 57", "city": "Berlin", "country": "DE"}
+STATE = {
+    "customer_id": "ALFKI",
+    "currency": "EUR",
+    "lines": [LINE, LINE | {"line_id": 2}],
+    "totals": TOTALS,
+    "shipping_address": ADDRESS,
+    "placed_at": "2026-11-22T12:00:00Z",
+}
+# What documents did not have.
+NEW = {
+    "balance",
+    "completed_at",
+    "coupon",
+    "fulfilment",
+    "held",
+    "notes",
+    "payments",
+    "refunds",
+    "returns",
+    "shipments",
+    "units",
+}
+EVENTS = [
+    ("OrderPlaced", STATE | {"status": "placed"}),
+    ("OrderConfirmed", {"customer_id": "ALFKI", "status": "confirmed"}),
+    ("OrderCancelled", {"customer_id": "ALFKI", "status": "cancelled", "reason": "twice"}),
+]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3], ids=["placed", "confirmed", "cancelled"])
+def test_a_state_stored_before_lines_had_parts_becomes_the_fold_of_its_events(
+    database: Database, tmp_path: Path, length: int
+) -> None:
+    state = STATE | {"confirmed": True} if length > 1 else STATE
+    state = state | {"cancelled": True} if length > 2 else state
+    write(tmp_path, **{"0001_orders": "create table orders (state jsonb)"})
+    write(tmp_path, **{"0001_results": "create table command_results (x int)"})
+    migrate(database, tmp_path)
+    database.rows("insert into orders values (%(state)s)", {"state": json.dumps(state)})
+    migration = MIGRATIONS / "write" / "0002_order_parts.sql"
+    write(tmp_path, **{migration.stem: migration.read_text()})
+    assert migrate(database, tmp_path) == [migration.name]
+    ((stored,),) = database.rows("select state::text from orders")
+    order: Order | None = None
+    for event_type, data in EVENTS[:length]:
+        order = evolve(order, parse(event_type, 1, data).fact)
+    assert Order.model_validate_json(stored) == order
+
+
+@pytest.mark.parametrize("length", [1, 2], ids=["placed", "confirmed"])
+def test_a_document_stored_before_lines_had_parts_becomes_the_fold_of_its_events(
+    database: Database, tmp_path: Path, length: int
+) -> None:
+    document: Document | None = None
+    for version, (event_type, data) in enumerate(EVENTS[:length], start=1):
+        recorded = parse(event_type, 1, data)
+        published = PublishedEvent(
+            "an-order", version, NOW, "operator", "c", "t", recorded.fact, recorded.after
+        )
+        document = order_details.fold(document, published)
+    assert document is not None
+    old = {name: value for name, value in document.items() if name not in NEW}
+    parts = ("ordered", "cancelled", "shipped", "lost", "delivered", "returned", "coupon_share")
+    old["lines"] = [
+        {name: value for name, value in line.items() if name not in parts}
+        | {"quantity": line["ordered"]}
+        for line in document["lines"]
+    ]
+    write(tmp_path, **{"0001_d": "create table order_details (order_id uuid, document json)"})
+    migrate(database, tmp_path)
+    database.rows(
+        "insert into order_details values (gen_random_uuid(), %(document)s)",
+        {"document": json.dumps(old)},
+    )
+    migration = MIGRATIONS / "read" / "0002_order_parts.sql"
+    write(tmp_path, **{migration.stem: migration.read_text()})
+    assert migrate(database, tmp_path) == [migration.name]
+    assert database.rows("select document from order_details") == [(document,)]
