@@ -221,7 +221,7 @@ class NorthwindDatabase:
 
 TABLE_DIFFERENCES: Final = """
 with line as (
-  select p.order_id, l ->> 'sku' as sku, (l ->> 'quantity')::int as quantity,
+  select p.order_id, l ->> 'sku' as sku, (l ->> 'ordered')::int as quantity,
     (l -> 'unit_price' ->> 'amount')::numeric as unit_price,
     (l -> 'total' ->> 'amount')::numeric as total
   from placed p join public.order_details d on d.order_id = p.id,
