@@ -8,7 +8,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,10 @@ import psutil
 from infra.local.gateway.issuer import load_or_create_key, mint_token
 from infra.local.settings import AUDIENCE
 from infra.local.stack_record import StackRecord, read_record
+from tests.shared import an_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parents[1]
 _PORTS = 7
@@ -133,24 +133,6 @@ class RunningStack:
         """Read an order once the query has seen ``token``."""
         path = f"/orders/{order}"
         return self.call("GET", path, consistency_token=token, prefer=f"wait={wait}")
-
-
-def an_order(**changes: object) -> dict[str, object]:
-    return {
-        "customer_id": "ALFKI",
-        "currency": "EUR",
-        "lines": [
-            {"sku": "28", "quantity": 3, "unit_price": {"amount": "9.99", "currency": "EUR"}}
-        ],
-        "shipping_address": {"name": "M", "street": "S 1", "city": "Berlin", "country": "DE"},
-    } | changes
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def lambda_client(url: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' types at run time

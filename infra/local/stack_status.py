@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import psutil
@@ -21,7 +21,6 @@ class Usage:
     processes: int = 0
     memory: float = 0.0
     cpu: float = 0.0
-    cpu_before: float = field(default=0.0, repr=False)
 
 
 def measure(record: StackRecord, seconds: float = _SAMPLE_SECONDS) -> list[Usage]:

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from infra.local.demo.run import Report, Target, run_demo
-from tests.running_stack import eventually, lambda_client
+from tests.running_stack import lambda_client
+from tests.shared import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable

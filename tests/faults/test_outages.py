@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.running_stack import an_order, eventually
+from tests.shared import an_order, eventually
 
 if TYPE_CHECKING:
     from tests.running_stack import RunningStack

@@ -44,17 +44,6 @@ def request(
     }
 
 
-def an_order(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field may be changed
-    return {
-        "customer_id": "ALFKI",
-        "currency": "EUR",
-        "lines": [
-            {"sku": "28", "quantity": 3, "unit_price": {"amount": "9.99", "currency": "EUR"}}
-        ],
-        "shipping_address": {"name": "M", "street": "S 1", "city": "Berlin", "country": "DE"},
-    } | changes
-
-
 def body_of(response: Mapping[str, Any]) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(response["body"])
     return body

@@ -12,10 +12,11 @@ import pytest
 from commands import cancel_order, confirm_order, place_order
 from ordering.delivery.relay import LEASE_SECONDS, Relay, listen
 from ordering.delivery.topic import BusUnavailableError
-from tests.integration.requests import an_order, body_of, request
+from tests.integration.requests import body_of, request
+from tests.shared import an_order, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from ordering.postgres import Database
@@ -101,13 +102,6 @@ class Running:
         self._stopped.set()
         self._thread.join(10)
         assert not self._thread.is_alive()
-
-
-def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.005)
 
 
 def outbox_size(owner: Database) -> int:

@@ -13,7 +13,8 @@ from ordering.evolution import evolve
 from ordering.order import Order
 from ordering.postgres import Database
 from ordering.recorded import parse
-from tests.integration.requests import OPERATOR, an_order, body_of, customer, request
+from tests.integration.requests import OPERATOR, body_of, customer, request
+from tests.shared import an_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.running_stack import ROOT, an_order, eventually, lambda_client
+from tests.running_stack import ROOT, lambda_client
+from tests.shared import an_order, eventually
 
 if TYPE_CHECKING:
     from pathlib import Path

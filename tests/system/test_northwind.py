@@ -13,7 +13,8 @@ import psycopg2
 import pytest
 
 from infra.local.demo.run import Target, run_demo
-from tests.running_stack import ROOT, eventually
+from tests.running_stack import ROOT
+from tests.shared import eventually
 
 if TYPE_CHECKING:
     from infra.local.demo.run import Report

@@ -72,7 +72,6 @@ class Child:
         self._prepare = prepare
         self._process: asyncio.subprocess.Process | None = None
         self._watch: asyncio.Task[None] | None = None
-        self._stopping = False
 
     async def start(self) -> None:
         """Start it and wait until it answers. Raises StartError with its last log lines."""
@@ -81,7 +80,6 @@ class Child:
 
     async def stop(self) -> None:
         """Ask it to end, and kill it when it takes too long. Nothing happens if it is not there."""
-        self._stopping = True
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
@@ -98,7 +96,6 @@ class Child:
 
     def kill(self) -> None:
         """Kill it and its process group at once."""
-        self._stopping = True
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -135,7 +132,6 @@ class Child:
             if time.monotonic() > begun + launch.start_seconds:
                 self.kill()
                 await process.wait()
-                self._stopping = False
                 raise StartError(
                     f"{self.name} does not answer after {launch.start_seconds:.0f} s:\n"
                     + _last_lines(launch.log)
