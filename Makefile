@@ -12,7 +12,7 @@ AWS_PORT ?=
 export PORT KAFKA AWS_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs demo test check bench format contracts lock sam-validate
+.PHONY: help up down reset token status logs demo test prove check bench format contracts lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -40,6 +40,9 @@ demo: $(READY) ## Place the Northwind orders through the API and check what the 
 
 test: check ## Everything, from the rules to the running system
 	$(BIN)/python -m pytest tests/domain tests/integration tests/system tests/faults
+
+prove: $(READY) ## Random lives of orders until nothing more is found (STEPS=, SEED=)
+	STEPS=$(or $(STEPS),2000000) $(BIN)/python -m pytest -q tests/domain/test_lives.py
 
 check: $(READY) ## Format, lint, types, import contracts, architecture, template
 	$(BIN)/ruff format --check .

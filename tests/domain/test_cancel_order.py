@@ -8,26 +8,65 @@ import pytest
 from pydantic import ValidationError
 
 from commands.cancel_order import ALREADY_CANCELLED, CancelOrder, decide
-from tests.domain.vocabulary import an_order_was_placed, given, it_was_cancelled, it_was_confirmed
+from ordering.errors import ALREADY_SHIPPED, Refusal
+from tests.domain.vocabulary import (
+    CANCELLED,
+    COMPLETED,
+    CONFIRMED,
+    DELIVERED,
+    IN_FULFILMENT,
+    PAID,
+    PLACED,
+    SHIPPED,
+    TOTAL,
+    a_line_was_cancelled,
+    a_shipment_was_lost,
+    given,
+    it_was_cancelled,
+    it_was_held,
+    pasts,
+    refusals,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ordering.events import OrderEvent
 
 CANCEL = CancelOrder(reason="ordered twice")
 
 
-@pytest.mark.parametrize(
-    "past",
-    [[an_order_was_placed()], [an_order_was_placed(), it_was_confirmed()]],
-    ids=["placed", "confirmed"],
+@pasts(
+    PLACED,
+    CONFIRMED,
+    (*CONFIRMED, it_was_held()),
+    PAID,
+    IN_FULFILMENT,
+    (*SHIPPED, a_shipment_was_lost()),
 )
-def test_an_order_is_cancelled_before_anything_is_shipped(past: list[OrderEvent]) -> None:
-    given(*past).when(decide, CANCEL).then(it_was_cancelled())
+def test_an_order_is_cancelled_before_anything_is_shipped(past: Sequence[OrderEvent]) -> None:
+    cancelled = given(*past).when(decide, CANCEL)
+    cancelled.then(it_was_cancelled())
+    assert cancelled.order.is_cancelled
+    assert str(cancelled.order.totals.total) == "0.00"
 
 
-def test_a_cancelled_order_is_not_cancelled_again() -> None:
-    past = given(an_order_was_placed(), it_was_cancelled())
-    past.when(decide, CANCEL).then_refused(ALREADY_CANCELLED)
+def test_what_was_captured_is_due_back() -> None:
+    cancelled = given(*PAID).when(decide, CANCEL).order
+    assert (cancelled.status, str(cancelled.balance.due_back)) == ("refund_due", TOTAL)
+
+
+@refusals(
+    (CANCELLED, ALREADY_CANCELLED),
+    ((*PLACED, a_line_was_cancelled(15)), ALREADY_CANCELLED),
+    (SHIPPED, ALREADY_SHIPPED),
+    (DELIVERED, ALREADY_SHIPPED),
+    (COMPLETED, ALREADY_SHIPPED),
+)
+def test_it_is_refused_once_something_is_shipped(
+    past: Sequence[OrderEvent], refusal: Refusal
+) -> None:
+    given(*past).when(decide, CANCEL).then_refused(refusal)
 
 
 def test_a_reason_is_needed() -> None:

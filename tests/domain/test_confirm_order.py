@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from commands.confirm_order import ConfirmOrder, decide
-from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED
-from tests.domain.vocabulary import an_order_was_placed, given, it_was_cancelled, it_was_confirmed
+from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal
+from tests.domain.vocabulary import (
+    CANCELLED,
+    COMPLETED,
+    CONFIRMED,
+    PAID,
+    PLACED,
+    given,
+    it_was_confirmed,
+    it_was_held,
+    pasts,
+    refusals,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ordering.events import OrderEvent
 
 
-def test_a_placed_order_is_confirmed() -> None:
-    given(an_order_was_placed()).when(decide, ConfirmOrder()).then(it_was_confirmed())
+@pasts(PLACED, (*PLACED, it_was_held()))
+def test_a_placed_order_is_confirmed(past: Sequence[OrderEvent]) -> None:
+    given(*past).when(decide, ConfirmOrder()).then(it_was_confirmed())
 
 
-def test_a_confirmed_order_is_not_confirmed_again() -> None:
-    past = given(an_order_was_placed(), it_was_confirmed())
-    past.when(decide, ConfirmOrder()).then_refused(ALREADY_CONFIRMED)
-
-
-def test_a_cancelled_order_is_not_confirmed() -> None:
-    past = given(an_order_was_placed(), it_was_cancelled())
-    past.when(decide, ConfirmOrder()).then_refused(ORDER_CANCELLED)
+@refusals(
+    (CONFIRMED, ALREADY_CONFIRMED),
+    (PAID, ALREADY_CONFIRMED),
+    (COMPLETED, ALREADY_CONFIRMED),
+    (CANCELLED, ORDER_CANCELLED),
+)
+def test_it_is_confirmed_once(past: Sequence[OrderEvent], refusal: Refusal) -> None:
+    given(*past).when(decide, ConfirmOrder()).then_refused(refusal)

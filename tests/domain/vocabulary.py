@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+from ordering.errors import Refusal
 from ordering.events import (
     FulfilmentStarted,
     ItemsShipped,
@@ -31,7 +33,7 @@ from ordering.events import (
     ShipmentDelivered,
     ShipmentLost,
 )
-from ordering.evolution import evolve
+from ordering.evolution import record
 from ordering.parts import Item, ReceivedItem, ReturnItem
 from ordering.pricing import price_line
 from ordering.values import Address
@@ -39,7 +41,6 @@ from ordering.values import Address
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ordering.errors import Refusal
     from ordering.order import Order
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -193,6 +194,13 @@ class Outcome:
     """What a rule answered."""
 
     answer: Sequence[OrderEvent] | Refusal
+    before: Order
+
+    @property
+    def order(self) -> Order:
+        """The order after what the rule answered."""
+        assert not isinstance(self.answer, Refusal), self.answer
+        return record(self.before, self.answer)[1]
 
     def then_nothing(self) -> None:
         """The order is as the command wants it already."""
@@ -211,15 +219,44 @@ class Given:
 
     past: Sequence[OrderEvent]
 
+    @property
+    def order(self) -> Order:
+        """The order that the past leads to."""
+        return after(self.past)
+
     def when(
         self,
         decide: Callable[[Any, Any, datetime], Sequence[OrderEvent] | Refusal],
         command: object,
+        at: datetime = NOW,
     ) -> Outcome:
-        order: Order | None = None
-        order = reduce(evolve, self.past, order)
-        return Outcome(decide(order, command, NOW))
+        return Outcome(decide(self.order, command, at), self.order)
 
 
 def given(*past: OrderEvent) -> Given:
     return Given(past)
+
+
+def pasts(*each: Sequence[OrderEvent]) -> pytest.MarkDecorator:
+    """Run the test once per past, each named by the status that it leads to."""
+    return pytest.mark.parametrize("past", [pytest.param(p, id=_status(p)) for p in each])
+
+
+def refusals(*each: tuple[Sequence[OrderEvent], Refusal]) -> pytest.MarkDecorator:
+    """Run the test once per past and the refusal that is the answer to it."""
+    return pytest.mark.parametrize(
+        ("past", "refusal"),
+        [
+            pytest.param(past, refusal, id=f"{_status(past)}: {refusal.code}")
+            for past, refusal in each
+        ],
+    )
+
+
+def _status(past: Sequence[OrderEvent]) -> str:
+    return after(past).status
+
+
+def after(past: Sequence[OrderEvent]) -> Order:
+    """Give the order that the past leads to."""
+    return record(None, past)[1]

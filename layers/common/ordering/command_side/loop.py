@@ -83,7 +83,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         opens_an_order: bool = False,
         permit: Callable[[CommandT, Principal], Forbidden | None] = _everyone,
     ) -> None:
-        self._command = command
+        self.command = command
         self._decide = decide
         self._opens_an_order = opens_an_order
         self._permit = permit
@@ -113,7 +113,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             idempotency_key=idempotency_key,
             expected_versions=expected_versions,
             request_hash=hashlib.sha256(
-                f"{self._command.__name__} {order_id} {command.model_dump_json()}".encode()
+                f"{self.command.__name__} {order_id} {command.model_dump_json()}".encode()
             ).digest(),
             request=request,
         )
@@ -130,7 +130,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             ]
             body |= path
         try:
-            command = self._command.model_validate(body)
+            command = self.command.model_validate(body)
         except ValidationError as error:
             for finding in error.errors(include_url=False, include_input=False):
                 if finding["loc"] and (name := finding["loc"][0]) in path:

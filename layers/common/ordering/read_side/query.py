@@ -95,8 +95,8 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         answer: Callable[[QuestionT, Sequence[Row]], Answer | NotFound],
         name: str = "",
     ) -> None:
-        self._question = question
-        self._read_models = list(read_models)
+        self.question = question
+        self.read_models = list(read_models)
         self._name = name or read_models[0]
         applied = ",".join(_APPLIED.format(read_model=model) for model in read_models)
         self._freshness = _FRESHNESS.format(applied=applied)
@@ -108,7 +108,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
     def _respond(self, request: Request) -> Response:
         wish = Wish.of(request.headers)
         try:
-            question = self._question.model_validate({**request.query, **request.path_parameters})
+            question = self.question.model_validate({**request.query, **request.path_parameters})
         except ValidationError as error:
             raise invalid_fields(findings(error)) from error
         parameters = self._parameters(question, request.principal)
@@ -136,8 +136,8 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         principal = request.principal
         return {
             "caller": None if principal.is_operator else principal.customer_id or "",
-            "read_models": self._read_models,
-            "read_models_count": len(self._read_models),
+            "read_models": self.read_models,
+            "read_models_count": len(self.read_models),
             "wished_orders": list(wish.versions),
         }
 

@@ -1,0 +1,30 @@
+"""Noting something about an order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commands.add_note import AddNote, decide
+from ordering.events import NoteAdded
+from tests.domain.vocabulary import (
+    CANCELLED,
+    COMPLETED,
+    IN_FULFILMENT,
+    PLACED,
+    RETURN_RECEIVED,
+    given,
+    it_was_held,
+    pasts,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ordering.events import OrderEvent
+
+
+@pasts(PLACED, (*PLACED, it_was_held()), IN_FULFILMENT, COMPLETED, RETURN_RECEIVED, CANCELLED)
+def test_a_note_is_added_always_and_changes_nothing_else(past: Sequence[OrderEvent]) -> None:
+    noted = given(*past).when(decide, AddNote(text="Call before noon."))
+    noted.then(NoteAdded(text="Call before noon."))
+    assert noted.order == given(*past).order

@@ -1,0 +1,69 @@
+"""Using a coupon."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import ValidationError
+
+from commands.apply_coupon import ANOTHER_COUPON, ApplyCoupon, decide
+from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
+from ordering.events import CouponApplied
+from ordering.parts import Coupon
+from ordering.values import Money
+from tests.domain.vocabulary import CANCELLED, CONFIRMED, PLACED, given, refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ordering.events import OrderEvent
+
+TEN_PERCENT = ApplyCoupon(code="TEN", percent_off=Decimal(10))
+APPLIED = CouponApplied(coupon=Coupon(code="TEN", percent_off=Decimal(10)))
+
+
+def off(amount: str, currency: str = "EUR") -> ApplyCoupon:
+    return ApplyCoupon(code="OFF", amount_off=Money(amount=Decimal(amount), currency=currency))
+
+
+def test_a_percentage_comes_off_the_sum_of_the_lines() -> None:
+    applied = given(*PLACED).when(decide, TEN_PERCENT)
+    applied.then(APPLIED)
+    totals = applied.order.totals
+    # 10 % of 513.00; tax: 7 % of 461.70
+    assert (str(totals.discount), str(totals.tax)) == ("51.30", "32.32")
+    assert str(totals.total) == "523.48"
+
+
+@pytest.mark.parametrize(
+    ("amount", "discount"), [("20", "20.00"), ("513", "513.00"), ("600", "513.00")]
+)
+def test_an_amount_comes_off_but_never_more_than_the_lines(amount: str, discount: str) -> None:
+    totals = given(*PLACED).when(decide, off(amount)).order.totals
+    assert str(totals.discount) == discount
+
+
+def test_there_is_one_coupon_at_a_time() -> None:
+    past = given(*PLACED, APPLIED)
+    past.when(decide, off("20")).then_refused(ANOTHER_COUPON)
+    past.when(decide, TEN_PERCENT).then_nothing()
+
+
+@refusals((CONFIRMED, ALREADY_CONFIRMED), (CANCELLED, ORDER_CANCELLED))
+def test_it_is_refused_from_confirmation_on(past: Sequence[OrderEvent], refusal: Refusal) -> None:
+    given(*past).when(decide, TEN_PERCENT).then_refused(refusal)
+
+
+def test_an_amount_is_in_the_orders_currency() -> None:
+    refused = given(*PLACED).when(decide, off("20", "USD"))
+    refused.then_refused(wrong_currency("/amount_off", "EUR"))
+
+
+@pytest.mark.parametrize(
+    "both_or_none", [{}, {"percent_off": "5", "amount_off": {"amount": "5", "currency": "EUR"}}]
+)
+def test_it_takes_off_a_percentage_or_an_amount(both_or_none: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="exactly one"):
+        ApplyCoupon.model_validate({"code": "C", **both_or_none})

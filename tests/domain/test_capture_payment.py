@@ -1,0 +1,95 @@
+"""Taking money on a payment."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from commands.capture_payment import (
+    ALREADY_CAPTURED,
+    EXCEEDS_AUTHORIZED,
+    NOTHING_OWED,
+    PAYMENT_DECLINED,
+    CapturePayment,
+    decide,
+)
+from ordering.errors import (
+    AMOUNT_EXCEEDS_OWED,
+    ORDER_CANCELLED,
+    PAYMENT_NOT_FOUND,
+    Refusal,
+    wrong_currency,
+)
+from ordering.values import Money
+from tests.domain.vocabulary import (
+    AUTHORIZED,
+    CONFIRMED,
+    PAID,
+    TOTAL,
+    a_line_was_cancelled,
+    a_payment_was_authorized,
+    a_payment_was_captured,
+    a_payment_was_declined,
+    given,
+    it_was_cancelled,
+    refusals,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ordering.events import OrderEvent
+
+
+def capture(amount: str = "", currency: str = "EUR") -> CapturePayment:
+    money = Money(amount=Decimal(amount), currency=currency) if amount else None
+    return CapturePayment(payment_id="pay-1", amount=money)
+
+
+def test_all_of_a_payment_is_captured_and_the_order_is_paid() -> None:
+    captured = given(*AUTHORIZED).when(decide, capture())
+    captured.then(a_payment_was_captured())
+    assert (captured.order.status, str(captured.order.balance.owed)) == ("paid", "0.00")
+
+
+def test_a_part_is_captured_and_later_the_rest() -> None:
+    part = given(*AUTHORIZED).when(decide, capture("78.37"))
+    part.then(a_payment_was_captured(amount="78.37"))
+    assert part.order.status == "part_paid"
+    rest = given(*AUTHORIZED, a_payment_was_captured(amount="78.37")).when(decide, capture())
+    rest.then(a_payment_was_captured(amount="500.00"))
+
+
+def test_never_more_than_is_authorized() -> None:
+    past = given(*CONFIRMED, a_payment_was_authorized(amount="100.00"))
+    past.when(decide, capture("100.01")).then_refused(EXCEEDS_AUTHORIZED)
+    past.when(decide, capture("100")).then(a_payment_was_captured(amount="100.00"))
+
+
+def test_never_more_than_is_owed() -> None:
+    # Three of fifteen jars are cancelled: 410.40, 28.73 of tax, 29.46 to ship.
+    past = given(*AUTHORIZED, a_line_was_cancelled(3))
+    past.when(decide, capture("468.60")).then_refused(AMOUNT_EXCEEDS_OWED)
+    past.when(decide, capture()).then(a_payment_was_captured(amount="468.59"))
+    paid = given(*AUTHORIZED, a_line_was_cancelled(3), a_payment_was_captured(amount="468.59"))
+    paid.when(decide, capture()).then_refused(NOTHING_OWED)
+
+
+@refusals(
+    (CONFIRMED, PAYMENT_NOT_FOUND),
+    (PAID, ALREADY_CAPTURED),
+    ((*AUTHORIZED, a_payment_was_declined()), PAYMENT_DECLINED),
+    ((*AUTHORIZED, it_was_cancelled()), ORDER_CANCELLED),
+)
+def test_it_is_refused_when_nothing_may_be_taken(
+    past: Sequence[OrderEvent], refusal: Refusal
+) -> None:
+    given(*past).when(decide, capture()).then_refused(refusal)
+
+
+@pytest.mark.parametrize("amount", ["1", TOTAL])
+def test_it_is_in_the_orders_currency(amount: str) -> None:
+    refused = given(*AUTHORIZED).when(decide, capture(amount, "USD"))
+    refused.then_refused(wrong_currency("/amount", "EUR"))

@@ -1,0 +1,62 @@
+"""Sending an order elsewhere."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commands.change_shipping_address import ChangeShippingAddress, decide
+from ordering.errors import ALREADY_SHIPPED, ORDER_CANCELLED, Refusal
+from ordering.events import ShippingAddressChanged
+from ordering.values import Address
+from tests.domain.vocabulary import (
+    BERLIN,
+    CANCELLED,
+    CONFIRMED,
+    DELIVERED,
+    IN_FULFILMENT,
+    PAID,
+    PLACED,
+    SHIPPED,
+    a_shipment_was_lost,
+    given,
+    items_were_shipped,
+    pasts,
+    refusals,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ordering.events import OrderEvent
+
+BONN = Address(name="Maria Anders", street="Am Hof 1", city="Bonn", country="DE")
+
+
+@pasts(PLACED, CONFIRMED, PAID, IN_FULFILMENT)
+def test_it_goes_elsewhere_until_something_is_shipped(past: Sequence[OrderEvent]) -> None:
+    changed = given(*past).when(decide, ChangeShippingAddress(address=BONN))
+    changed.then(ShippingAddressChanged(shipping_address=BONN))
+    assert changed.order.shipping_address == BONN
+
+
+def test_what_was_lost_can_be_sent_elsewhere() -> None:
+    past = given(*SHIPPED, a_shipment_was_lost())
+    past.when(decide, ChangeShippingAddress(address=BONN)).then(
+        ShippingAddressChanged(shipping_address=BONN)
+    )
+
+
+def test_the_same_address_changes_nothing() -> None:
+    given(*PLACED).when(decide, ChangeShippingAddress(address=BERLIN)).then_nothing()
+
+
+@refusals(
+    (SHIPPED, ALREADY_SHIPPED),
+    ((*IN_FULFILMENT, items_were_shipped(quantity=1)), ALREADY_SHIPPED),
+    (DELIVERED, ALREADY_SHIPPED),
+    (CANCELLED, ORDER_CANCELLED),
+)
+def test_it_is_refused_when_something_is_on_its_way(
+    past: Sequence[OrderEvent], refusal: Refusal
+) -> None:
+    given(*past).when(decide, ChangeShippingAddress(address=BONN)).then_refused(refusal)

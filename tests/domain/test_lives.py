@@ -1,0 +1,217 @@
+"""Whatever is asked of an order, in whatever sequence: money, quantities, status and log agree."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from pydantic import ValidationError
+
+from ordering.delivery.envelope import PublishedEvent
+from ordering.errors import Refusal
+from ordering.evolution import evolve, record
+from ordering.order import Order
+from ordering.recorded import Recorded, parse
+from ordering.values import Status
+from projectors import customer_orders, order_details
+from tests.domain.laws import check
+from tests.domain.life import COMMANDS, Ask, ask, likely, place
+from tests.domain.vocabulary import NOW
+
+if TYPE_CHECKING:
+    from ordering.read_side.projection import Document
+
+STEPS = int(os.environ.get("STEPS", "200000"))
+FIRST_SEED = int(os.environ.get("SEED", "1"))
+SEEDS = range(FIRST_SEED, FIRST_SEED + 4)
+STEPS_OF_A_LIFE = 100
+CANCEL_EVERY = 5
+"""Of so many orders one may be cancelled as a whole: a cancelled order has not much of a life."""
+LOOK_CLOSELY_EVERY = 10
+
+small = st.integers(0, 7)
+wrong = st.integers(0, 8)
+
+accepted: Counter[str] = Counter()
+refused: Counter[str] = Counter()
+invalid: Counter[str] = Counter()
+repeated: Counter[str] = Counter()
+codes: Counter[str] = Counter()
+visited: Counter[str] = Counter()
+
+
+class Life(RuleBasedStateMachine):
+    """One order, from its placing on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: Order | None = None
+        self.log: list[Recorded] = []
+        self.documents: list[Document | None] = [None, None]
+        self.at = NOW
+        self.steps = 0
+        self.may_cancel = False
+
+    @initialize(
+        currency=st.sampled_from(["JPY", "EUR", "KWD"]),
+        lines=st.lists(
+            st.tuples(st.integers(1, 40), st.integers(0, 9999), small), min_size=1, max_size=4
+        ),
+        fee=st.integers(0, 999),
+        cancel=st.integers(1, CANCEL_EVERY),
+    )
+    def place(
+        self, currency: str, lines: list[tuple[int, int, int]], fee: int, cancel: int
+    ) -> None:
+        self.may_cancel = cancel == 1
+        self.send(place(currency, lines, fee))
+
+    @rule(
+        blind=st.sampled_from(sorted(set(COMMANDS) - {"place_order"})),
+        choice=st.integers(0, 127),
+        which=small,
+        much=small,
+        wrong=wrong,
+    )
+    def step(self, blind: str, choice: int, which: int, much: int, wrong: int) -> None:
+        assert self.order is not None
+        # One command in four is any; blindly chosen ones are nearly all refused.
+        leading_on = likely(self.order)
+        stem = leading_on[choice // 4 % len(leading_on)] if choice % 4 != 3 else blind
+        if stem == "cancel_order" and not self.may_cancel:
+            stem = "add_note"
+        self.at += timedelta(days=10 if which == much == 7 else 0, hours=1)
+        self.send(ask(stem, which, much, wrong, self.order))
+
+    def send(self, asked: Ask) -> None:
+        self.steps += 1
+        module = COMMANDS[asked.stem]
+        try:
+            command = module.handler.command.model_validate(asked.body | asked.path)
+        except ValidationError:
+            invalid[asked.stem] += 1
+            return
+        before = None if self.order is None else self.order.model_dump_json()
+        answer = module.decide(self.order, command, self.at)
+        if isinstance(answer, Refusal):
+            refused[asked.stem] += 1
+            codes[answer.code] += 1
+        elif not answer:
+            repeated[asked.stem] += 1
+        else:
+            accepted[asked.stem] += 1
+            self.happen(*record(self.order, answer))
+            return
+        assert self.order is not None
+        assert self.order.model_dump_json() == before
+
+    def happen(self, events: list[Recorded], now: Order) -> None:
+        for event in events:
+            self.log.append(event)
+            self.documents = [
+                fold(document, published(event, len(self.log), self.at))
+                for fold, document in zip(FOLDS, self.documents, strict=True)
+            ]
+        self.order = now
+        visited[now.status] += 1
+        check(now)
+        if self.steps % LOOK_CLOSELY_EVERY == 0:
+            self.look_closely()
+
+    def look_closely(self) -> None:
+        """Compare with what is stored, with what the log says, and with what readers see."""
+        order = self.order
+        assert order is not None
+        stored = order.model_dump_json(exclude_defaults=True)
+        assert Order.model_validate_json(stored) == order
+        folded: Order | None = None
+        for number, event in enumerate(self.log):
+            version = event.fact.schema_version
+            read = parse(type(event.fact).__name__, version, json.loads(event.data()))
+            assert read == event, number
+            folded = evolve(folded, read.fact)
+        assert folded == order
+        details, listed = self.documents
+        assert details is not None
+        assert listed is not None
+        assert details["version"] == listed["version"] == len(self.log)
+        assert details["status"] == listed["status"] == order.status
+        amounts = {name: format(amount, "f") for name, amount in order.totals}
+        assert {name: money["amount"] for name, money in details["totals"].items()} == amounts
+        assert listed["total"]["amount"] == amounts["total"]
+        balance = {name: format(amount, "f") for name, amount in order.balance}
+        assert {name: money["amount"] for name, money in details["balance"].items()} == balance
+        assert details["units"] == order.units.model_dump()
+        assert (listed["line_count"], listed["item_count"]) == (
+            len(order.lines),
+            order.units.kept,
+        )
+        for kind in ("lines", "payments", "shipments", "returns", "refunds"):
+            shown = [_without_amounts(part) for part in details[kind]]
+            assert shown == [
+                _without_amounts(part.model_dump(mode="json")) for part in getattr(order, kind)
+            ]
+
+    def teardown(self) -> None:
+        if self.order is not None:
+            self.look_closely()
+
+
+FOLDS = (order_details.fold, customer_orders.fold)
+
+
+def _without_amounts(part: Document) -> Document:
+    return {
+        name: value
+        for name, value in part.items()
+        if name in {"state", "items", "received", "declined", "method"}
+        or name.endswith("_id")
+        or isinstance(value, int)
+    }
+
+
+def published(event: Recorded, version: int, at: datetime) -> PublishedEvent:
+    return PublishedEvent("an-order", version, at, "operator", "c", "t", event.fact, event.after)
+
+
+@pytest.mark.parametrize("number", SEEDS)
+def test_money_quantities_status_and_log_agree_in_every_life(number: int) -> None:
+    life = seed(number)(type(f"Life{number}", (Life,), {}))
+    run_state_machine_as_test(
+        life,
+        settings=settings(
+            max_examples=STEPS // len(SEEDS) // STEPS_OF_A_LIFE,
+            stateful_step_count=STEPS_OF_A_LIFE,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+def test_these_lives_saw_all_that_there_is_to_see(capsys: pytest.CaptureFixture[str]) -> None:
+    tallies = (accepted, repeated, refused, invalid)
+    steps = sum(map(Counter.total, tallies))
+    lines = [f"{steps} steps, by command: accepted, repeated, refused, invalid"]
+    lines += [f"  {stem:24}" + "".join(f"{t[stem]:8}" for t in tallies) for stem in COMMANDS]
+    lines += [f"  {status:24}{visited[status]:8} times" for status in get_args(Status)]
+    with capsys.disabled():
+        print("", *lines, sep="\n")  # noqa: T201 - nobody has to believe that so many were made
+    assert steps >= STEPS
+    assert set(accepted) == set(COMMANDS)
+    assert set(visited) == set(get_args(Status))
+    # An order of 500 lines has a test of its own.
+    assert set(codes) | {"too-many-lines"} >= {
+        refusal.code
+        for module in COMMANDS.values()
+        for refusal in vars(module).values()
+        if isinstance(refusal, Refusal)
+    }

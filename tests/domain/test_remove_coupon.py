@@ -1,0 +1,45 @@
+"""Taking a coupon away."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from commands.remove_coupon import COUPON_NOT_FOUND, RemoveCoupon, decide
+from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal
+from ordering.events import CouponApplied, CouponRemoved
+from ordering.parts import Coupon
+from tests.domain.vocabulary import (
+    CANCELLED,
+    CONFIRMED,
+    PLACED,
+    TOTAL,
+    given,
+    it_was_confirmed,
+    refusals,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ordering.events import OrderEvent
+
+WITH_COUPON = (*PLACED, CouponApplied(coupon=Coupon(code="TEN", percent_off=Decimal(10))))
+
+
+def test_the_coupon_counts_no_more() -> None:
+    removed = given(*WITH_COUPON).when(decide, RemoveCoupon())
+    removed.then(CouponRemoved(code="TEN"))
+    assert str(removed.order.totals.total) == TOTAL
+
+
+@refusals(
+    (PLACED, COUPON_NOT_FOUND),
+    (CONFIRMED, ALREADY_CONFIRMED),
+    ((*WITH_COUPON, it_was_confirmed()), ALREADY_CONFIRMED),
+    (CANCELLED, ORDER_CANCELLED),
+)
+def test_it_is_refused_without_one_and_from_confirmation_on(
+    past: Sequence[OrderEvent], refusal: Refusal
+) -> None:
+    given(*past).when(decide, RemoveCoupon()).then_refused(refusal)

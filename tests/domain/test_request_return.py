@@ -1,0 +1,119 @@
+"""Asking to send items back."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from commands.request_return import (
+    EXCEEDS_RETURNABLE,
+    RETURN_ID_REUSED,
+    TOO_LATE,
+    RequestReturn,
+    decide,
+)
+from ordering.errors import LINE_NOT_FOUND, Refusal
+from ordering.parts import ReturnItem
+from tests.domain.vocabulary import (
+    CANCELLED,
+    COMPLETED,
+    DELIVERED,
+    IN_FULFILMENT,
+    NOW,
+    PLACED,
+    RETURN_APPROVED,
+    RETURN_RECEIVED,
+    RETURN_REQUESTED,
+    SHIPPED,
+    a_return_was_rejected,
+    a_return_was_requested,
+    a_shipment_was_delivered,
+    given,
+    items_were_shipped,
+    pasts,
+    refusals,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ordering.events import OrderEvent
+
+
+def ask(quantity: int = 2, return_id: str = "return-1", line_id: int = 1) -> RequestReturn:
+    item = ReturnItem(line_id=line_id, quantity=quantity, reason="two jars are broken")
+    return RequestReturn(return_id=return_id, items=(item,))
+
+
+@pasts(DELIVERED, COMPLETED)
+def test_delivered_items_may_be_sent_back(past: Sequence[OrderEvent]) -> None:
+    asked = given(*past).when(decide, ask())
+    asked.then(a_return_was_requested())
+    assert asked.order.status == "return_requested"
+    assert asked.order.totals == given(*past).order.totals
+
+
+@pytest.mark.parametrize(
+    ("later", "is_taken"),
+    [
+        (timedelta(0), True),
+        (timedelta(days=30), True),
+        (timedelta(days=30, microseconds=1), False),
+        (timedelta(days=400), False),
+    ],
+)
+def test_within_30_days_of_their_delivery(later: timedelta, is_taken: bool) -> None:
+    outcome = given(*DELIVERED).when(decide, ask(), NOW + later)
+    if is_taken:
+        outcome.then(a_return_was_requested())
+    else:
+        outcome.then_refused(TOO_LATE)
+
+
+def test_only_what_was_delivered_in_time() -> None:
+    past = given(
+        *IN_FULFILMENT,
+        items_were_shipped("ship-1", 10),
+        items_were_shipped("ship-2", 5),
+        a_shipment_was_delivered("ship-1", NOW - timedelta(days=31)),
+        a_shipment_was_delivered("ship-2", NOW),
+    )
+    past.when(decide, ask(5)).then(a_return_was_requested(quantity=5))
+    past.when(decide, ask(6)).then_refused(TOO_LATE)
+
+
+@pytest.mark.parametrize("past", [RETURN_REQUESTED, RETURN_APPROVED, RETURN_RECEIVED])
+def test_what_is_in_a_return_is_not_returned_again(past: Sequence[OrderEvent]) -> None:
+    given(*past).when(decide, ask(14, "return-2")).then_refused(EXCEEDS_RETURNABLE)
+    given(*past).when(decide, ask(13, "return-2")).then(a_return_was_requested("return-2", 13))
+
+
+def test_what_was_rejected_may_be_asked_for_again() -> None:
+    past = given(*RETURN_REQUESTED, a_return_was_rejected())
+    past.when(decide, ask(15, "return-2")).then(a_return_was_requested("return-2", 15))
+
+
+def test_the_same_return_again_changes_nothing() -> None:
+    given(*RETURN_REQUESTED).when(decide, ask()).then_nothing()
+    given(*RETURN_RECEIVED).when(decide, ask()).then_nothing()
+
+
+def test_an_id_names_one_return() -> None:
+    given(*RETURN_REQUESTED).when(decide, ask(3)).then_refused(RETURN_ID_REUSED)
+
+
+@refusals(
+    (PLACED, EXCEEDS_RETURNABLE),
+    (SHIPPED, EXCEEDS_RETURNABLE),
+    (CANCELLED, EXCEEDS_RETURNABLE),
+)
+def test_what_is_not_delivered_is_not_returned(
+    past: Sequence[OrderEvent], refusal: Refusal
+) -> None:
+    given(*past).when(decide, ask(1)).then_refused(refusal)
+
+
+def test_an_unknown_line_is_not_found() -> None:
+    given(*DELIVERED).when(decide, ask(line_id=2)).then_refused(LINE_NOT_FOUND)

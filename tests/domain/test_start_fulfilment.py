@@ -1,0 +1,62 @@
+"""A warehouse beginning to work on an order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from commands.start_fulfilment import (
+    ALREADY_IN_FULFILMENT,
+    NOT_PAID,
+    StartFulfilment,
+    decide,
+)
+from ordering.errors import NOT_CONFIRMED, ORDER_CANCELLED, ORDER_HELD, Refusal
+from ordering.events import FulfilmentStarted
+from tests.domain.vocabulary import (
+    AUTHORIZED,
+    CANCELLED,
+    CONFIRMED,
+    IN_FULFILMENT,
+    PAID,
+    PLACED,
+    SHIPPED,
+    a_line_was_cancelled,
+    a_payment_was_captured,
+    fulfilment_was_started,
+    given,
+    it_was_held,
+    pasts,
+    refusals,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ordering.events import OrderEvent
+
+
+@pasts(PAID, (*PAID, a_line_was_cancelled()))
+def test_work_on_a_paid_order_begins(past: Sequence[OrderEvent]) -> None:
+    started = given(*past).when(decide, StartFulfilment(warehouse="BER-1"))
+    started.then(fulfilment_was_started())
+    assert started.order.in_fulfilment
+
+
+def test_the_warehouse_need_not_be_named() -> None:
+    given(*PAID).when(decide, StartFulfilment()).then(FulfilmentStarted())
+
+
+@refusals(
+    (PLACED, NOT_CONFIRMED),
+    (CONFIRMED, NOT_PAID),
+    (AUTHORIZED, NOT_PAID),
+    ((*AUTHORIZED, a_payment_was_captured(amount="578.36")), NOT_PAID),
+    ((*PAID, it_was_held()), ORDER_HELD),
+    (IN_FULFILMENT, ALREADY_IN_FULFILMENT),
+    (SHIPPED, ALREADY_IN_FULFILMENT),
+    (CANCELLED, ORDER_CANCELLED),
+)
+def test_it_begins_once_when_all_is_paid_and_nothing_holds_it(
+    past: Sequence[OrderEvent], refusal: Refusal
+) -> None:
+    given(*past).when(decide, StartFulfilment()).then_refused(refusal)
