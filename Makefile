@@ -12,7 +12,7 @@ AWS_PORT ?=
 export PORT KAFKA AWS_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs demo test prove check bench format contracts lock sam-validate
+.PHONY: help up down reset token status logs demo test prove check bench format contracts release-events lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -62,6 +62,9 @@ format: $(READY) ## Format, and fix what can be fixed
 
 contracts: $(READY) ## Write the documents under docs/ that are generated from the code
 	@PYTHONPATH=.:functions:layers/common $(BIN)/python -m infra.contracts
+
+release-events: contracts ## Hold the events' schemas to what they are now (with each release)
+	PYTHONPATH=.:functions:layers/common $(BIN)/python -m infra.contracts --release
 
 # ── set-up ───────────────────────────────────────────────────────────────────────────────────────
 

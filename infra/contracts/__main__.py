@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from infra.contracts import events, rules
+from infra.contracts.compatibility import incompatibilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 ROOT: Final = Path(__file__).parents[2]
 
-GENERATORS: Final[tuple[Callable[[], Mapping[str, str]], ...]] = ()
+GENERATORS: Final[tuple[Callable[[], Mapping[str, str]], ...]] = (
+    events.documents,
+    rules.documents,
+)
 """Each gives the documents that it writes, by their path from the repository's root."""
 
 
+RELEASED: Final = ROOT / "docs" / "events" / "released"
+
+
 def main() -> int:
-    """Write or check all documents."""
+    """Write or check all documents, or release the events' schemas."""
     parser = argparse.ArgumentParser(prog="python -m infra.contracts", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; name what differs")
-    check: bool = parser.parse_args().check
+    parser.add_argument("--release", action="store_true", help="release the events' schemas")
+    arguments = parser.parse_args()
+    if arguments.release:
+        return _release()
+    check: bool = arguments.check
     documents: dict[str, str] = {}
     for generate in GENERATORS:
         documents |= generate()
@@ -34,7 +48,18 @@ def main() -> int:
         return 0
     for path in differing:
         print(f"{path} is not what the code says: run `make contracts`", file=sys.stderr)
-    return int(bool(differing))
+    broken = list(incompatibilities(RELEASED, ROOT / events.SCHEMAS))
+    for change in broken:
+        print(f"{change} (a change like this is a new schema version)", file=sys.stderr)
+    return int(bool(differing or broken))
+
+
+def _release() -> int:
+    """Remember the schemas as they are: from now on their versions only gain optional fields."""
+    RELEASED.mkdir(parents=True, exist_ok=True)
+    for file in (ROOT / events.SCHEMAS).glob("*.json"):
+        shutil.copyfile(file, RELEASED / file.name)
+    return 0
 
 
 def _committed(path: str) -> str | None:

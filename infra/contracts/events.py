@@ -1,0 +1,206 @@
+"""What is on the topic: a JSON Schema per event, and the AsyncAPI document of all of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import yaml
+from pydantic import create_model
+
+from infra.contracts.schemas import Schema, plain
+from ordering.delivery.envelope import CONTENT_TYPE, SOURCE, WATERMARK_TYPE
+from ordering.events import EVENT_TYPES
+from ordering.recorded import After
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ROOT: Final = Path(__file__).parents[2]
+_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+SCHEMAS: Final = "docs/events/schemas"
+SAMPLES: Final = "tests/data/events"
+TOPIC: Final = "ordering.orders"
+
+
+def documents() -> Mapping[str, str]:
+    """Give the schemas of the newest event versions, and the AsyncAPI document."""
+    written = {
+        f"{SCHEMAS}/{name}.v{event.schema_version}.json": json.dumps(schema_of(name), indent=2)
+        + "\n"
+        for name, event in EVENT_TYPES.items()
+    }
+    asyncapi = yaml.safe_dump(_asyncapi(), sort_keys=False, allow_unicode=True, width=100)
+    return {**written, "docs/events/asyncapi.yaml": asyncapi}
+
+
+def schema_of(name: str) -> Schema:
+    """Give the schema of an event's data: the fact, and what followed from it as ``after``."""
+    event = EVENT_TYPES[name]
+    model = create_model(name, __base__=event, after=(After, ...))
+    schema: Schema = plain(model.model_json_schema(mode="serialization"), tolerant=True)
+    return {
+        "$schema": _DIALECT,
+        "$id": f"urn:ordering:events:{name}:{event.schema_version}",
+        "title": name,
+        "description": " ".join((event.__doc__ or "").split()),
+        **{key: value for key, value in schema.items() if key != "description"},
+    }
+
+
+def _asyncapi() -> dict[str, Any]:
+    channel = "#/channels/orders"
+    messages = [*EVENT_TYPES, "Watermark"]
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Ordering: events",
+            "version": "1.0.0",
+            "description": (
+                "Each change of an order's state is one record, a CloudEvents 1.0 object in "
+                "structured mode. The records of one order are in version order on one partition; "
+                "a record may come more than once. Readers ignore fields that they do not know, "
+                "and skip versions that they have applied."
+            ),
+            "license": {"name": "Apache-2.0"},
+        },
+        "defaultContentType": CONTENT_TYPE,
+        "channels": {
+            "orders": {
+                "address": TOPIC,
+                "title": "Orders",
+                "description": "Kept for two weeks; the log of record is in the write database.",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+            }
+        },
+        "operations": {
+            "publishEvents": {
+                "action": "send",
+                "channel": {"$ref": channel},
+                "summary": "The relay publishes what commands have recorded, and watermarks.",
+            },
+            "applyEvents": {
+                "action": "receive",
+                "channel": {"$ref": channel},
+                "summary": "Each projector applies every order's events in version order.",
+            },
+        },
+        "components": {
+            "messages": {
+                **{name: _message(name) for name in EVENT_TYPES},
+                "Watermark": _watermark(),
+            },
+            "schemas": {"Envelope": _envelope()},
+        },
+    }
+
+
+def _message(name: str) -> dict[str, Any]:
+    event = EVENT_TYPES[name]
+    version = event.schema_version
+    attributes = {
+        "type": {"const": f"ordering.order.{name}.v{version}"},
+        "dataschema": {"const": f"urn:ordering:events:{name}:{version}"},
+        "data": {"$ref": f"./schemas/{name}.v{version}.json"},
+    }
+    sample = json.loads((_ROOT / SAMPLES / f"{name}.v{version}.json").read_text())
+    return {
+        "name": name,
+        "title": name,
+        "summary": " ".join((event.__doc__ or "").split()),
+        "contentType": CONTENT_TYPE,
+        "payload": {
+            "allOf": [
+                {"$ref": "#/components/schemas/Envelope"},
+                {"type": "object", "properties": attributes},
+            ]
+        },
+        "bindings": {"kafka": {"key": _order_id(), "bindingVersion": "0.5.0"}},
+        "examples": [{"name": name, "payload": _example(name, version, sample)}],
+    }
+
+
+def _example(name: str, version: int, sample: Schema) -> dict[str, Any]:
+    order_id = "01900000-0000-7000-8000-000000000001"
+    return {
+        "specversion": "1.0",
+        "id": f"{order_id}/1",
+        "source": SOURCE,
+        "type": f"ordering.order.{name}.v{version}",
+        "subject": order_id,
+        "time": "2026-11-22T12:00:00+00:00",
+        "datacontenttype": "application/json",
+        "dataschema": f"urn:ordering:events:{name}:{version}",
+        "sequence": "1",
+        "partitionkey": order_id,
+        "actor": "operator",
+        "correlationid": "c0ffee",
+        "causationid": "c0ffee",
+        "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        "data": sample,
+    }
+
+
+def _order_id() -> Schema:
+    return {"type": "string", "format": "uuid", "description": "the order's id"}
+
+
+def _envelope() -> Schema:
+    text = {"type": "string"}
+    return {
+        "type": "object",
+        "description": "CloudEvents 1.0, structured mode",
+        "properties": {
+            "specversion": {"const": "1.0"},
+            "id": {**text, "description": "<order id>/<version>: the same for a repeated record"},
+            "source": {"const": SOURCE},
+            "type": {**text, "description": "ordering.order.<event>.v<schema version>"},
+            "subject": _order_id(),
+            "time": {**text, "format": "date-time", "description": "when it was recorded"},
+            "datacontenttype": {"const": "application/json"},
+            "dataschema": {**text, "description": "the $id of the data's schema"},
+            "sequence": {**text, "pattern": "^[1-9][0-9]*$", "description": "the order's version"},
+            "partitionkey": _order_id(),
+            "actor": {**text, "description": "who sent the command"},
+            "correlationid": text,
+            "causationid": {**text, "description": "the command's idempotency key, if it had one"},
+            "traceparent": {**text, "description": "W3C Trace Context of the command"},
+            "data": {"type": "object"},
+        },
+        "required": ["specversion", "id", "source", "type", "subject", "time", "sequence", "data"],
+    }
+
+
+def _watermark() -> dict[str, Any]:
+    data = {
+        "type": "object",
+        "properties": {
+            "as_of": {
+                "type": "string",
+                "format": "date-time",
+                "description": "every command acknowledged before is in this partition before this",
+            },
+            "partitions": {"type": "integer", "minimum": 1},
+        },
+        "required": ["as_of", "partitions"],
+    }
+    return {
+        "name": "Watermark",
+        "title": "Watermark",
+        "summary": "How far the partition is complete; on every partition, without a key.",
+        "contentType": CONTENT_TYPE,
+        "payload": {
+            "type": "object",
+            "properties": {
+                "specversion": {"const": "1.0"},
+                "id": {"type": "string"},
+                "source": {"const": SOURCE},
+                "type": {"const": WATERMARK_TYPE},
+                "time": {"type": "string", "format": "date-time"},
+                "datacontenttype": {"const": "application/json"},
+                "data": data,
+            },
+            "required": ["specversion", "id", "source", "type", "data"],
+        },
+    }
