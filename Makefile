@@ -12,7 +12,7 @@ AWS_PORT ?=
 export PORT KAFKA AWS_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs demo test prove check bench format contracts release-events lock sam-validate
+.PHONY: help up down reset token status logs demo test prove fuzz-api check bench format contracts release-events lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
@@ -43,6 +43,9 @@ test: check ## Everything, from the rules to the running system
 
 prove: $(READY) ## Random lives of orders until nothing more is found (STEPS=, SEED=)
 	STEPS=$(or $(STEPS),2000000) $(BIN)/python -m pytest -q tests/domain/test_lives.py
+
+fuzz-api: $(READY) ## Send the API very many requests made from its OpenAPI document (API_EXAMPLES=)
+	API_EXAMPLES=$(or $(API_EXAMPLES),1000) KAFKA=apache $(BIN)/python -m pytest -q tests/system/test_openapi.py
 
 check: $(READY) ## Format, lint, types, import contracts, architecture, template
 	$(BIN)/ruff format --check .

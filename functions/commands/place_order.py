@@ -68,12 +68,16 @@ class PlaceOrder(Value):
         return self
 
 
+NOT_YOURS = Forbidden("not-your-customer-id", "customer_id must be your own.")
+NOT_FOR_CUSTOMERS = Forbidden("placed-at-not-allowed", "Only operators may send placed_at.")
+
+
 def permit(command: PlaceOrder, principal: Principal) -> Forbidden | None:
     """Let customers order for themselves, now, and operators for anybody, at any time (imports)."""
     if not principal.may_see(command.customer_id):
-        return Forbidden("not-your-customer-id", "customer_id must be your own.")
+        return NOT_YOURS
     if command.placed_at is not None and not principal.is_operator:
-        return Forbidden("placed-at-not-allowed", "Only operators may send placed_at.")
+        return NOT_FOR_CUSTOMERS
     return None
 
 

@@ -165,16 +165,17 @@ def _said(document: Document, published: PublishedEvent) -> Document:  # noqa: C
             assert_never(published.fact)
 
 
-_AMOUNTS: Final = frozenset(
+AMOUNTS: Final = frozenset(
     {"unit_price", "total", "coupon_share", "tax", "authorized", "captured", "refunded", "amount"}
 )
+"""Fields of parts that are amounts of the order's currency."""
 _TIMES: Final = frozenset({"shipped_at", "delivered_at"})
 
 
 def _part(part: Line | Payment | Shipment | Return | Refund, currency: str) -> Document:
     """Write a part as the HTTP contract does: amounts with their currency, times in UTC."""
     written = part.model_dump(mode="json")
-    for name in written.keys() & _AMOUNTS:
+    for name in written.keys() & AMOUNTS:
         written[name] = money(getattr(part, name), currency)
     for name in written.keys() & _TIMES:
         written[name] = written[name] and rfc3339(getattr(part, name))

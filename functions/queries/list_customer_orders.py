@@ -45,12 +45,15 @@ class ListCustomerOrders(Value):
     cursor: str | None = None
 
 
+CUSTOMER_NOT_FOUND = NotFound("customer-not-found", "There is no such customer.")
+
+
 def parameters(
     question: ListCustomerOrders, principal: Principal
 ) -> Mapping[str, object] | NotFound:
     """Confine customers to their own orders, and start behind the cursor."""
     if not principal.may_see(question.customer_id):
-        return NotFound("customer-not-found", "There is no such customer.")
+        return CUSTOMER_NOT_FOUND
     placed_at, order_id = None, None
     if question.cursor is not None:
         placed_at, order_id = _position(question)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from infra.contracts import events, rules
+from infra.contracts import events, openapi, rules
 from infra.contracts.compatibility import incompatibilities
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ ROOT: Final = Path(__file__).parents[2]
 
 GENERATORS: Final[tuple[Callable[[], Mapping[str, str]], ...]] = (
     events.documents,
+    openapi.documents,
     rules.documents,
 )
 """Each gives the documents that it writes, by their path from the repository's root."""

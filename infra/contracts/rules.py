@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.contracts.commands import HttpFile, files_of
+from infra.contracts.functions import HttpFile, files_of
 from ordering.errors import Refusal
 from ordering.events import EVENT_TYPES
 from ordering.evolution import record

@@ -115,6 +115,7 @@ def _summary(stack: Stack) -> str:
 {_READY}
 
   HTTP API     {settings.api_url}
+  contract     {settings.api_url}/docs
   Lambda       http://127.0.0.1:{ports.invoke}  (aws --endpoint-url; boto3)
   Kafka        {stack.kafka.description if stack.kafka else ""}
   databases    {psql} -p {ports.write_database} -U ordering_owner ordering   # write

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+import openapi_spec_validator
 import pytest
 import yaml
 
 from infra.contracts.compatibility import changes, incompatibilities
 from infra.contracts.events import schema_of
+from infra.contracts.functions import read_template
 from ordering.events import EVENT_TYPES
 
 if TYPE_CHECKING:
@@ -113,3 +115,33 @@ def test_a_released_version_must_not_disappear(tmp_path: Path) -> None:
 def test_everything_released_is_still_there_unchanged_or_compatible() -> None:
     assert list((EVENTS / "released").glob("*.json"))
     assert not list(incompatibilities(EVENTS / "released", EVENTS / "schemas"))
+
+
+def test_the_openapi_document_is_valid_and_has_every_route_of_the_template_and_no_others() -> None:
+    document = json.loads((ROOT / "docs" / "api" / "openapi.json").read_text())
+    openapi_spec_validator.validate(document)
+    described = {
+        (method.upper(), path, operation["operationId"], tuple(operation["security"][0]["jwt"]))
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert described == {
+        (route.method, route.path, function.stem, route.scopes)
+        for function in read_template().functions.values()
+        for route in function.routes
+    }
+
+
+def test_each_example_of_the_openapi_document_fits_its_schema() -> None:
+    document = json.loads((ROOT / "docs" / "api" / "openapi.json").read_text())
+    tried = 0
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if "requestBody" not in operation:
+                continue
+            content = operation["requestBody"]["content"]["application/json"]
+            schema = {**content["schema"], "components": document["components"]}
+            for example in content["examples"].values():
+                jsonschema.Draft202012Validator(schema).validate(example["value"])
+                tried += 1
+    assert tried > 15

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.local.template import load_template
+from infra.contracts.functions import read_template
 from ordering.http import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -20,16 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 FUNCTIONS = ROOT / "functions"
-PARAMETERS = {
-    "JwtIssuer": "https://issuer.example",
-    "WriteDatabaseHost": "write.example",
-    "ReadDatabaseHost": "read.example",
-    "KafkaClusterArn": "arn:aws:kafka:us-east-1:000000000000:cluster/example/0",
-    "KafkaBootstrapServers": "kafka.example:9098",
-    "SubnetIds": "subnet-example",
-    "SecurityGroupIds": "sg-example",
-}
-TEMPLATE = load_template(ROOT / "template.yaml", PARAMETERS)
+TEMPLATE = read_template()
 FILES = sorted(f for f in FUNCTIONS.glob("*/*.py") if f.name != "__init__.py")
 SOURCES = sorted(
     file

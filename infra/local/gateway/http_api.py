@@ -13,6 +13,7 @@ from aiohttp import web
 
 from infra.local.gateway import event as http_event
 from infra.local.gateway.authorizer import Authorization, JwtAuthorizer, Refused
+from infra.local.gateway.docs_pages import Page
 from infra.local.gateway.issuer import Key, documents
 from infra.local.gateway.routes import Match, Routes
 from infra.local.http_server import expect_continue, request_factory
@@ -46,13 +47,22 @@ class Invoke(Protocol):
 
 
 class HttpApi:
-    """Serves the routes of a template, and the local issuer's documents under /issuer.
+    """Serves the routes of a template, the local issuer's documents under /issuer, and pages.
 
     Its own answers are API Gateway's, as problem documents (RFC 9457) that also have AWS's
     `message`.
     """
 
-    def __init__(self, template: Template, invoke: Invoke, *, key: Key, logs: Logs) -> None:
+    def __init__(
+        self,
+        template: Template,
+        invoke: Invoke,
+        *,
+        key: Key,
+        logs: Logs,
+        pages: Mapping[str, Page] | None = None,
+    ) -> None:
+        self._pages = pages or {}
         self._routes = Routes(template.functions)
         self._cors = template.cors
         self._invoke = invoke
@@ -111,6 +121,9 @@ class HttpApi:
     async def _route(self, request: web.BaseRequest, request_id: str) -> web.Response:
         match = self._routes.find(request.method, request.rel_url.raw_path)
         if match is None:
+            page = self._pages.get(request.rel_url.raw_path)
+            if page is not None and request.method in {"GET", "HEAD"}:
+                return web.Response(body=page.body, headers=page.headers)
             return _problem(404, "No route matches this method and path.", request_id)
         authorization: Authorization | None = None
         if match.route.authorized and self._authorizer is not None:

@@ -11,6 +11,7 @@ from typing import Any
 import aiohttp
 import uvloop
 
+from infra.local.gateway.docs_pages import Page
 from infra.local.gateway.http_api import HttpApi
 from infra.local.gateway.issuer import Key, load_or_create_key
 from infra.local.lambdas.invocation import Invocation
@@ -69,10 +70,11 @@ async def an_api(
     directory: Path,
     template: Template,
     functions: Functions,
+    pages: Mapping[str, Page] | None = None,
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, Key]]:
     key = load_or_create_key(directory)
     with Logs(directory / "logs", console=None) as logs:
-        api = HttpApi(template, functions, key=key, logs=logs)
+        api = HttpApi(template, functions, key=key, logs=logs, pages=pages)
         await api.start("127.0.0.1", 0)
         try:
             async with aiohttp.ClientSession(f"http://127.0.0.1:{api.port}") as client:
@@ -88,12 +90,13 @@ def run(
     *,
     routes: Mapping[str, HttpRoute] | None = None,
     cors: Cors | None = None,
+    pages: Mapping[str, Page] | None = None,
 ) -> None:
     """Run a scenario against an API whose one route is POST /orders/{order_id}."""
     template = a_template(routes or {"F": a_route("POST", "/orders/{order_id}")}, cors)
 
     async def main() -> None:
-        async with an_api(directory, template, functions) as (client, key):
+        async with an_api(directory, template, functions, pages) as (client, key):
             await scenario(client, key)
 
     uvloop.run(main())

@@ -85,13 +85,13 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
     ) -> None:
         self.command = command
         self._decide = decide
-        self._opens_an_order = opens_an_order
+        self.opens_an_order = opens_an_order
         self._permit = permit
         super().__init__()
 
     def _read(self, request: Request) -> _Asked[CommandT]:
         order_id = None
-        if not self._opens_an_order:
+        if not self.opens_an_order:
             order_id = order_id_of(request.path_parameters["order_id"])
             if order_id is None:
                 raise _problem_of(ORDER_NOT_FOUND)
@@ -101,7 +101,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
                 400, "bad-idempotency-key", "Idempotency-Key has 1 to 255 visible ASCII characters."
             )
         expected_versions = _expected_versions(request.headers.get("if-match"))
-        if expected_versions is not None and self._opens_an_order:
+        if expected_versions is not None and self.opens_an_order:
             raise Problem(412, "version-mismatch", "A new order has no version yet: no If-Match.")
         command = self._parse(request)
         forbidden = self._permit(command, request.principal)

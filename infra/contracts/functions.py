@@ -1,4 +1,4 @@
-"""The commands and queries that there are, read from their files."""
+"""The commands and queries that there are, read from their files and from the template."""
 
 from __future__ import annotations
 
@@ -8,12 +8,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from infra.local.template import load_template
 from ordering.errors import Refusal
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-_FUNCTIONS: Final = Path(__file__).parents[2] / "functions"
+    from infra.local.template.model import Template
+
+ROOT: Final = Path(__file__).parents[2]
+_FUNCTIONS: Final = ROOT / "functions"
+
+# What a deployment would say; nothing of it is in a contract.
+_PARAMETERS: Final = {
+    "JwtIssuer": "https://issuer.example",
+    "WriteDatabaseHost": "write.example",
+    "ReadDatabaseHost": "read.example",
+    "KafkaClusterArn": "arn:aws:kafka:us-east-1:000000000000:cluster/example/0",
+    "KafkaBootstrapServers": "kafka.example:9098",
+    "SubnetIds": "subnet-example",
+    "SecurityGroupIds": "sg-example",
+}
+
+
+def read_template() -> Template:
+    """Read template.yaml, with placeholders for what a deployment says."""
+    return load_template(ROOT / "template.yaml", _PARAMETERS)
 
 
 @dataclass(frozen=True)
