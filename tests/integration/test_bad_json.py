@@ -1,0 +1,209 @@
+"""Bodies that are no JSON, or not the JSON that was asked for: each has its clear answer."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from commands import (
+    add_note,
+    cancel_line,
+    capture_payment,
+    confirm_order,
+    deliver_shipment,
+    place_order,
+    receive_return,
+)
+from tests.integration.requests import body_of, request
+from tests.shared import an_order
+
+if TYPE_CHECKING:
+    from ordering.command_side import CommandFunction
+    from ordering.postgres import Database
+    from tests.integration.conftest import Databases
+
+MAX_BODY_BYTES = 262_144
+
+
+@pytest.fixture
+def database(databases: Databases) -> Database:
+    return databases.open("write", "ordering_command")
+
+
+@pytest.fixture
+def order_id(database: Database) -> str:
+    response = place_order.handler.using(database)(request(an_order()), None)
+    return str(body_of(response)["order_id"])
+
+
+def send(
+    database: Database,
+    function: CommandFunction[Any],
+    order_id: str,
+    body: object,
+    **path: str,
+) -> tuple[int, dict[str, Any]]:
+    is_binary = isinstance(body, bytes)
+    sent = base64.b64encode(body).decode() if isinstance(body, bytes) else body
+    event = request(sent, path={"order_id": order_id, **path}) | {"isBase64Encoded": is_binary}
+    response = function.using(database)(event, None)
+    return response["statusCode"], body_of(response)
+
+
+def note(database: Database, order_id: str, body: object) -> tuple[int, dict[str, Any]]:
+    return send(database, add_note.handler, order_id, body)
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ("{", "Expecting property name"),
+        ('{"text": "a"} x', "Extra data"),
+        ("{'text': 'a'}", "Expecting property name"),
+        ('{"text": "a", "text": "b"}', "the name 'text' is there twice"),
+        ('{"text": {"a": 1, "a": 2}}', "the name 'a' is there twice"),
+        ('{"text": NaN}', "NaN is not a JSON number"),
+        ('{"text": -Infinity}', "-Infinity is not a JSON number"),
+        ("[" * 100_000, "nested too deeply"),
+        ('{"text": ' + "[" * 60_000 + "]" * 60_000 + "}", "nested too deeply"),
+        ('{"text": ' + "9" * 100_000 + "}", "Exceeds the limit"),
+        ("\ufeff{}", "Expecting value"),
+        (b'{"text": "\xff"}', "invalid start byte"),
+        ('{"text": "a"}'.encode("utf-16"), "invalid start byte"),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_what_is_not_json_is_a_malformed_request(
+    database: Database, order_id: str, body: object, detail: str
+) -> None:
+    status, problem = note(database, order_id, body)
+    assert (status, problem["code"]) == (400, "malformed-request")
+    assert detail in problem["detail"]
+
+
+@pytest.mark.parametrize("body", ["[]", '"text"', "7", "null", "true"])
+def test_a_body_is_an_object(database: Database, order_id: str, body: str) -> None:
+    status, problem = note(database, order_id, body)
+    assert (status, problem["code"]) == (422, "invalid-request")
+    assert problem["errors"] == [{"pointer": "", "detail": "must be a JSON object"}]
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ('"\\ud800"', "must be Unicode text, without half of a surrogate pair"),
+        ('"a\\u0000b"', "must not contain the character NUL"),
+        ("7", "Input should be a valid string"),
+        ("null", "Input should be a valid string"),
+        ('""', "String should have at least 1 character"),
+        (json.dumps("n" * 2001), "String should have at most 2000 characters"),
+    ],
+)
+def test_text_that_cannot_be_kept_is_named(
+    database: Database, order_id: str, text: str, detail: str
+) -> None:
+    status, problem = note(database, order_id, f'{{"text": {text}}}')
+    assert (status, problem["code"]) == (422, "invalid-request")
+    assert problem["errors"] == [{"pointer": "/text", "detail": detail}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "e\u0301",
+        "\u05e9\u05dc\u05d5\u05dd \u202eabc\u202c",
+        "👩‍👩‍👧 🇩🇪",
+        "\u00a0\u2028\ufffd",
+        "n" * 2000,
+    ],
+    ids=["combining", "right-to-left", "emoji", "odd spaces", "long"],
+)
+def test_text_is_kept_as_it_was_sent(
+    databases: Databases, database: Database, order_id: str, text: str
+) -> None:
+    assert note(database, order_id, {"text": text})[0] == 200
+    ((kept,),) = databases.owner("write").rows(
+        "select data ->> 'text' from order_events where order_id = %(id)s and version = 2",
+        {"id": order_id},
+    )
+    assert kept == text
+
+
+def test_a_body_has_at_most_256_kib(database: Database, order_id: str) -> None:
+    text = '{"text": "a"}'
+    status, _ = note(database, order_id, text + " " * (MAX_BODY_BYTES - len(text)))
+    assert status == 200
+    status, problem = note(database, order_id, text + " " * (MAX_BODY_BYTES - len(text) + 1))
+    assert (status, problem["code"]) == (413, "request-too-large")
+
+
+def test_bytes_count_and_not_characters(database: Database, order_id: str) -> None:
+    status, problem = note(database, order_id, json.dumps({"x": "é" * 140_000}, ensure_ascii=False))
+    assert (status, problem["code"]) == (413, "request-too-large")
+
+
+def test_an_empty_body_is_one_without_fields(database: Database, order_id: str) -> None:
+    status, problem = note(database, order_id, None)
+    assert (status, problem["errors"]) == (422, [{"pointer": "/text", "detail": "is required"}])
+    assert send(database, confirm_order.handler, order_id, None)[0] == 200
+
+
+def test_a_field_where_none_is_known_is_refused(database: Database, order_id: str) -> None:
+    status, problem = send(database, confirm_order.handler, order_id, {"by": "me"})
+    detail = "is not a field of this request; remove it"
+    assert (status, problem["errors"]) == (422, [{"pointer": "/by", "detail": detail}])
+
+
+def test_what_the_path_says_is_no_field_and_is_told_with_the_others(
+    database: Database, order_id: str
+) -> None:
+    body: dict[str, object] = {"line_id": 1, "quantity": 0, "surprise": 1}
+    status, problem = send(database, cancel_line.handler, order_id, body, line_id="1")
+    assert status == 422
+    assert {error["pointer"] for error in problem["errors"]} == {
+        "/line_id",
+        "/quantity",
+        "/reason",
+        "/surprise",
+    }
+    body = {"line_id": 1, "quantity": 1, "reason": "r"}
+    status, problem = send(database, cancel_line.handler, order_id, body, line_id="1")
+    detail = "is in the path; remove it from the body"
+    assert (status, problem["errors"]) == (422, [{"pointer": "/line_id", "detail": detail}])
+
+
+@pytest.mark.parametrize("known", ["unknown", "", "a b", "../x", "x" * 65, "ü", "\x00"])
+@pytest.mark.parametrize(
+    ("function", "part"),
+    [
+        (capture_payment.handler, "payment"),
+        (deliver_shipment.handler, "shipment"),
+        (receive_return.handler, "return"),
+    ],
+)
+def test_a_part_that_is_not_there_is_not_found(
+    database: Database, order_id: str, function: CommandFunction[Any], part: str, known: str
+) -> None:
+    status, problem = send(database, function, order_id, {}, **{f"{part}_id": known})
+    assert (status, problem["code"]) == (404, f"{part}-not-found")
+
+
+@pytest.mark.parametrize("line_id", ["2", "0", "-1", "1.0", "one", "", "²", "9" * 5000, " 1"])
+def test_a_line_that_is_not_there_is_not_found(
+    database: Database, order_id: str, line_id: str
+) -> None:
+    body = {"quantity": 1, "reason": "r"}
+    status, problem = send(database, cancel_line.handler, order_id, body, line_id=line_id)
+    assert (status, problem["code"]) == (404, "line-not-found")
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/xml", ""])
+def test_another_type_of_content_is_refused(
+    database: Database, order_id: str, media_type: str
+) -> None:
+    event = request({"text": "a"}, path={"order_id": order_id}, content_type=media_type)
+    response = add_note.handler.using(database)(event, None)
+    assert (response["statusCode"], body_of(response)["code"]) == (415, "unsupported-media-type")
