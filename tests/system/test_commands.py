@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import psutil
@@ -53,15 +52,6 @@ def test_where_nothing_runs_the_commands_say_so(tmp_path: Path) -> None:
     nowhere = RunningStack(tmp_path, free_ports(), "embedded")
     assert nowhere.run("down").stdout == "nothing is running\n"
     assert nowhere.run("status").stdout == "nothing is running\n"
-    demo = subprocess.run(
-        [sys.executable, "-m", "infra.local.demo.run", f"--state-dir={tmp_path}"],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
-    assert demo.returncode == 1
-    assert "make up" in demo.stderr
 
 
 def test_an_unknown_kind_of_broker_is_refused(tmp_path: Path) -> None:

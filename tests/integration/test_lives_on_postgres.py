@@ -1,0 +1,155 @@
+"""Random lives of orders through the real handlers: what is stored, logged and answered agree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+
+from ordering.evolution import evolve
+from ordering.order import Order
+from ordering.recorded import parse
+from tests.domain.laws import check
+from tests.domain.life import COMMANDS, Ask, ask, likely, place
+from tests.integration.requests import body_of, request
+
+if TYPE_CHECKING:
+    from ordering.postgres import Database
+    from tests.integration.conftest import Databases
+
+STEPS_OF_A_LIFE = 40
+LIVES = 100
+
+small = st.integers(0, 7)
+
+
+class StoredLife(RuleBasedStateMachine):
+    """One order in the write database."""
+
+    databases: Databases
+    commands: Database
+    owner: Database
+    steps: list[int]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.order: Order | None = None
+        self.order_id = ""
+        self.log: list[str] = []
+        self.remembered: list[tuple[Ask, str, dict[str, Any]]] = []
+        self.keys = 0
+
+    @initialize(
+        currency=st.sampled_from(["JPY", "EUR", "KWD"]),
+        lines=st.lists(
+            st.tuples(st.integers(1, 40), st.integers(0, 9999), small), min_size=1, max_size=3
+        ),
+    )
+    def place(self, currency: str, lines: list[tuple[int, int, int]]) -> None:
+        self.send(place(currency, lines, 100))
+
+    @rule(
+        blind=st.sampled_from(sorted(set(COMMANDS) - {"place_order", "cancel_order"})),
+        choice=st.integers(0, 127),
+        which=small,
+        much=small,
+        wrong=st.integers(0, 8),
+    )
+    def step(self, blind: str, choice: int, which: int, much: int, wrong: int) -> None:
+        assert self.order is not None
+        if which == much:
+            self.ask_again(choice)
+        leading_on = likely(self.order)
+        stem = leading_on[choice // 4 % len(leading_on)] if choice % 4 != 3 else blind
+        self.send(ask(stem, which, much, wrong, self.order))
+        self.steps[0] += 1
+
+    def ask_again(self, which: int) -> None:
+        """The first answer is given again, whatever has happened to the order since."""
+        if self.remembered:
+            asked, key, first = self.remembered[which % len(self.remembered)]
+            again = self.call(asked, key)
+            assert again["headers"]["idempotency-replayed"] == "true"
+            assert (again["statusCode"], again["body"]) == (first["statusCode"], first["body"])
+
+    def call(self, asked: Ask, key: str) -> dict[str, Any]:
+        path = asked.path if asked.stem == "place_order" else {"order_id": self.order_id}
+        event = request(asked.body, path=path | asked.path, idempotency_key=key)
+        response: dict[str, Any] = COMMANDS[asked.stem].handler.using(self.commands)(event, None)
+        return response
+
+    def send(self, asked: Ask) -> None:
+        self.keys += 1
+        key = f"{id(self)}-{self.order_id}-{self.keys}"
+        response = self.call(asked, key)
+        answer = body_of(response)
+        if response["statusCode"] >= 400:
+            assert response["statusCode"] in {404, 409, 422}, answer
+        else:
+            self.order_id = answer["order_id"]
+            self.log += answer["events"]
+            if answer["events"]:
+                self.remembered.append((asked, key, response))
+            assert answer["version"] == len(self.log)
+            assert response["headers"]["etag"] == f'"{len(self.log)}"'
+        self.look(answer.get("status") if response["statusCode"] < 400 else None)
+
+    def look(self, answered: str | None) -> None:
+        """Compare the stored state with the fold of the log, and both with what was answered."""
+        where = {"id": self.order_id}
+        ((version, status, state),) = self.owner.rows(
+            "select version, status, state::text from orders where order_id = %(id)s", where
+        )
+        logged = self.owner.rows(
+            "select version, type, schema_version, data from order_events"
+            " where order_id = %(id)s order by version",
+            where,
+        )
+        assert [row[0] for row in logged] == list(range(1, version + 1))
+        assert [row[1] for row in logged] == self.log
+        order: Order | None = None
+        for _, event_type, schema_version, data in logged:
+            recorded = parse(event_type, schema_version, data)
+            order = evolve(order, recorded.fact)
+            assert recorded.after.status == order.status
+        assert order is not None
+        assert Order.model_validate_json(state) == order
+        assert status == order.status
+        if answered is not None:
+            assert answered == status
+        queued = self.owner.rows(
+            "select version from outbox where order_id = %(id)s order by seq", where
+        )
+        assert [row[0] for row in queued] == list(range(1, version + 1))
+        check(order)
+        self.order = order
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_is_stored_is_the_fold_of_what_is_logged(
+    databases: Databases, capsys: pytest.CaptureFixture[str], number: int
+) -> None:
+    steps = [0]
+    parts = {
+        "commands": databases.open("write", "ordering_command"),
+        "owner": databases.owner("write"),
+        "steps": steps,
+    }
+    life = seed(number)(type(f"StoredLife{number}", (StoredLife,), parts))
+    run_state_machine_as_test(
+        life,
+        settings=settings(
+            max_examples=LIVES // 2,
+            stateful_step_count=STEPS_OF_A_LIFE,
+            database=None,
+            deadline=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+    with capsys.disabled():
+        print(f"\n{steps[0]} commands to the handlers")  # noqa: T201 - the count
+    assert steps[0] >= LIVES // 2 * STEPS_OF_A_LIFE * 9 // 10
