@@ -12,10 +12,10 @@ AWS_PORT ?=
 export PORT KAFKA AWS_PORT
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs demo test prove fuzz-api check bench format contracts release-events lock sam-validate
+.PHONY: help up down reset token status logs demo test prove fuzz-api check bench bench-commands bench-cold-start format contracts release-events lock sam-validate
 
 help: ## What can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /|/' | column -t -s '|'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
 up: $(READY) ## Run the whole system here (DETACH=1, PORT=, KAFKA=auto|apache|embedded|host:port, AWS_PORT=)
 	@exec $(LOCAL) up $(if $(DETACH),--detach)
@@ -58,6 +58,12 @@ check: $(READY) ## Format, lint, types, import contracts, architecture, template
 
 bench: $(READY) ## Measure the latencies of the stack that runs
 	@exec $(BIN)/python -m tests.benchmarks.latency
+
+bench-commands: $(READY) ## Measure what each command costs beside its statements
+	PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.command_cost >/dev/null
+
+bench-cold-start: $(READY) ## Measure how long each function takes to be ready
+	@PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.cold_start
 
 format: $(READY) ## Format, and fix what can be fixed
 	$(BIN)/ruff format .

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
 import socket
 import subprocess
 import sys
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ import psutil
 from infra.local.gateway.issuer import load_or_create_key, mint_token
 from infra.local.settings import AUDIENCE
 from infra.local.stack_record import StackRecord, read_record
-from tests.shared import an_order
+from tests.shared import an_order, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,9 +76,17 @@ class RunningStack:
         return record
 
     def child(self, part: str) -> psutil.Process:
-        """Give the server whose name in the record contains ``part``."""
-        (pid,) = (child.pid for name, child in self.record.children.items() if part in name)
-        return psutil.Process(pid)
+        """Give the server whose name contains ``part``; one that was killed is waited for."""
+        found: list[psutil.Process] = []
+
+        def runs() -> bool:
+            (pid,) = (child.pid for name, child in self.record.children.items() if part in name)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found.append(psutil.Process(pid))
+            return bool(found)
+
+        eventually(runs)
+        return found[-1]
 
     def environments(self, stem: str) -> list[psutil.Process]:
         """Give the processes that run this function."""
@@ -146,7 +154,7 @@ def lambda_client(url: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' t
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def running_stack(state: Path, kafka: str) -> Iterator[RunningStack]:
     """Start a stack on free ports; at the end it is stopped and nothing of it may be left."""
     stack = RunningStack(state, free_ports(), kafka)

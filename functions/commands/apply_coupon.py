@@ -32,7 +32,7 @@ def decide(order: Order, command: ApplyCoupon, _at: datetime) -> list[CouponAppl
         return ALREADY_CONFIRMED
     if command.amount_off is not None and command.amount_off.currency != order.currency:
         return wrong_currency("/amount_off", order.currency)
-    coupon = Coupon.model_construct(**dict(command))
+    coupon = Coupon(**dict(command))
     if order.coupon is not None:
         return [] if order.coupon == coupon else ANOTHER_COUPON
     return [CouponApplied(coupon=coupon)]

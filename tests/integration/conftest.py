@@ -2,101 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-import threading
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.local.logs import Logs
-from infra.local.servers.passwords import load_or_create_passwords
-from infra.local.servers.postgres import PostgresCluster
-from operations.migrate import migrate
-from ordering.postgres import Database
+from tests.databases import running_databases
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MIGRATIONS = Path(__file__).parents[2] / "infra" / "migrations"
-ROLES = {
-    "write": ["ordering_command", "ordering_relay", "ordering_cleaner"],
-    "read": ["ordering_projector", "ordering_query"],
-}
-
-
-class Databases:
-    """Where the two databases are, and connections to them by role."""
-
-    def __init__(self, ports: dict[str, int], passwords: dict[str, dict[str, str]]) -> None:
-        self._ports = ports
-        self._passwords = passwords
-        self._opened: list[Database] = []
-
-    def conninfo(self, side: str, role: str) -> str:
-        password = self._passwords[side][role]
-        port = self._ports[side]
-        return f"host=127.0.0.1 port={port} dbname=ordering user={role} password={password}"
-
-    def open(self, side: str, role: str, *, on_connect: str = "") -> Database:
-        """Give a connection of its own, which lives as long as the tests."""
-        database = Database(self.conninfo(side, role), "none", "test", on_connect=on_connect)
-        self._opened.append(database)
-        return database
-
-    def owner(self, side: str) -> Database:
-        return self.open(side, "ordering_owner")
-
-    def close(self) -> None:
-        for database in self._opened:
-            database.close()
-
-
-def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        port: int = trial.getsockname()[1]
-        return port
+    from tests.databases import Databases
 
 
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
-    directory = tmp_path_factory.mktemp("databases")
-    passwords = load_or_create_passwords(directory / "passwords.json", ROLES)
-    ports = {side: free_port() for side in ROLES}
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    with Logs(directory / "logs", console=None) as logs:
-        clusters = [
-            PostgresCluster(
-                side,
-                directory / "postgres",
-                ports[side],
-                passwords[side],
-                logs=logs,
-                logs_directory=directory / "logs",
-            )
-            for side in ROLES
-        ]
-
-        async def start() -> None:
-            await asyncio.gather(*(cluster.start() for cluster in clusters))
-            await asyncio.gather(*(cluster.provide_roles() for cluster in clusters))
-
-        async def stop() -> None:
-            await asyncio.gather(*(cluster.stop() for cluster in clusters))
-
-        asyncio.run_coroutine_threadsafe(start(), loop).result(60)
-        databases = Databases(ports, passwords)
-        try:
-            for side in ROLES:
-                migrate(databases.owner(side), MIGRATIONS / side)
-            yield databases
-        finally:
-            databases.close()
-            asyncio.run_coroutine_threadsafe(stop(), loop).result(30)
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
+    with running_databases(tmp_path_factory.mktemp("databases")) as databases:
+        yield databases

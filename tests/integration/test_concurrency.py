@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ordering.command_side import CommandFunction
     from ordering.postgres import Database
-    from tests.integration.conftest import Databases
+    from tests.databases import Databases
 
 CLIENTS = 50
 

@@ -9,7 +9,7 @@ from operations import forget_answers
 if TYPE_CHECKING:
     import pytest
 
-    from tests.integration.conftest import Databases
+    from tests.databases import Databases
 
 REMEMBER = """
 insert into command_results (principal, idempotency_key, request_hash, answer, recorded_at)

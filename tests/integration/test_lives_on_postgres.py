@@ -18,7 +18,7 @@ from tests.integration.requests import body_of, request
 
 if TYPE_CHECKING:
     from ordering.postgres import Database
-    from tests.integration.conftest import Databases
+    from tests.databases import Databases
 
 STEPS_OF_A_LIFE = 40
 LIVES = 100

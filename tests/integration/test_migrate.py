@@ -14,8 +14,8 @@ from ordering.evolution import evolve
 from ordering.order import Order
 from ordering.recorded import parse
 from projectors import order_details
+from tests.databases import MIGRATIONS
 from tests.domain.vocabulary import NOW
-from tests.integration.conftest import MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ordering.postgres import Database
     from ordering.read_side.projection import Document
-    from tests.integration.conftest import Databases
+    from tests.databases import Databases
 
 
 @pytest.fixture

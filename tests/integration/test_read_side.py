@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from ordering.events import OrderEvent
     from ordering.read_side.projection import ProjectorFunction
-    from tests.integration.conftest import Databases
+    from tests.databases import Databases
 
 PROJECTORS = [order_details.handler, customer_orders.handler]
 

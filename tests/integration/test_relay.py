@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ordering.postgres import Database
-    from tests.integration.conftest import Databases
+    from tests.databases import Databases
 
 
 PRICE = {"amount": "1.00", "currency": "EUR"}

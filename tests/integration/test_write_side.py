@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 
-from commands import cancel_order, confirm_order, place_order
+from commands import cancel_order, change_line_quantity, confirm_order, place_order
 from ordering.evolution import evolve
 from ordering.order import Order
 from ordering.postgres import Database
@@ -19,7 +19,7 @@ from tests.shared import an_order
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.integration.conftest import Databases
+    from tests.databases import Databases
 
 
 class CountingDatabase(Database):
@@ -133,6 +133,30 @@ def test_the_first_answer_is_replayed(database: CountingDatabase, owner: Databas
     third = place(request(an_order(), idempotency_key="again"), None)
     assert body_of(third) == body_of(first)
     assert len(events_of(owner, path["order_id"])) == 2
+
+
+def test_an_answer_that_nothing_followed_from_is_replayed_too(
+    database: CountingDatabase, owner: Database
+) -> None:
+    path = {"order_id": placed(database), "line_id": "1"}
+    change = change_line_quantity.handler.using(database)
+
+    def ask(quantity: int, key: str) -> dict[str, Any]:
+        return change(request({"quantity": quantity}, path=path, idempotency_key=key), None)
+
+    as_it_is: int = an_order()["lines"][0]["quantity"]
+    database.round_trips = 0
+    first = ask(as_it_is, "as-it-is")
+    assert body_of(first)["events"] == []
+    assert database.round_trips == 2
+    assert ask(as_it_is + 1, "one-more")["statusCode"] == 200
+
+    again = ask(as_it_is, "as-it-is")
+
+    assert body_of(again) == body_of(first)
+    assert again["headers"]["idempotency-replayed"] == "true"
+    assert ask(7, "as-it-is")["statusCode"] == 422
+    assert events_of(owner, path["order_id"])[1:] == [(2, "LineQuantityChanged")]
 
 
 def test_a_key_belongs_to_its_request_and_to_its_caller(database: CountingDatabase) -> None:

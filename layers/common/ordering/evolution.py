@@ -37,6 +37,7 @@ from .order import Order
 from .parts import Coupon, Item, Line, Payment, Refund, Return, Shipment
 from .pricing import price, price_line, total_of
 from .recorded import After, Recorded
+from .status import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -60,7 +61,7 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
 
 
 def _placed(event: OrderPlaced) -> Order:
-    return Order.model_construct(
+    return Order(
         customer_id=event.customer_id,
         currency=event.currency,
         lines=event.lines,
@@ -135,7 +136,7 @@ def _paid(
 ) -> Mapping[str, Any]:
     if isinstance(event, PaymentAuthorized):
         nothing = event.amount - event.amount
-        payment = Payment.model_construct(
+        payment = Payment(
             payment_id=event.payment_id,
             method=event.method,
             authorized=event.amount,
@@ -154,7 +155,7 @@ def _paid(
             change = {"refunded": found.refunded + amount}
     payments = {"payments": _replaced(order.payments, found, change)}
     if isinstance(event, PaymentRefunded):
-        return {**payments, "refunds": (*order.refunds, Refund.model_construct(**dict(event)))}
+        return {**payments, "refunds": (*order.refunds, Refund(**dict(event)))}
     return payments
 
 
@@ -162,9 +163,7 @@ def _shipped(
     order: Order, event: ItemsShipped | ShipmentDelivered | ShipmentLost
 ) -> Mapping[str, Any]:
     if isinstance(event, ItemsShipped):
-        shipment = Shipment.model_construct(
-            **dict(event), state="shipped", delivered_at=None, signed_by=None
-        )
+        shipment = Shipment(**dict(event), state="shipped", delivered_at=None, signed_by=None)
         return {
             "lines": _with_lines(order, _units(event.items), _ship),
             "shipments": (*order.shipments, shipment),
@@ -191,7 +190,7 @@ def _returned(
     order: Order, event: ReturnRequested | ReturnApproved | ReturnRejected | ReturnReceived
 ) -> Mapping[str, Any]:
     if isinstance(event, ReturnRequested):
-        asked = Return.model_construct(**dict(event), state="requested", received=None)
+        asked = Return(**dict(event), state="requested", received=None)
         return {"returns": (*order.returns, asked)}
     found = _found(order.return_(event.return_id), event)
     match event:
@@ -287,13 +286,14 @@ def record(order: Order | None, facts: Sequence[OrderEvent]) -> tuple[list[Recor
 
 def _after(before: Order | None, now: Order) -> After:
     """Give what readers are told to follow from the event between ``before`` and ``now``."""
-    return After.model_construct(
+    units, balance = now.units, now.balance
+    return After(
         customer_id=now.customer_id,
-        status=now.status,
+        status=status_of(now, units, balance),
         currency=now.currency,
         totals=now.totals,
-        balance=now.balance,
-        units=now.units,
+        balance=balance,
+        units=units,
         lines=_changed(before.lines, now.lines) if before else None,
         payments=_changed(before.payments, now.payments) if before else None,
         shipments=_changed(before.shipments, now.shipments) if before else None,

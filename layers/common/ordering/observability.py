@@ -24,4 +24,5 @@ def flush_metrics() -> None:
 
 def new_traceparent() -> str:
     """Start a trace (W3C Trace Context, version 00, sampled)."""
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    random = secrets.token_hex(24)
+    return f"00-{random[:32]}-{random[32:]}-01"

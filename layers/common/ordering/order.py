@@ -40,7 +40,7 @@ class Order(Value):
     @property
     def status(self) -> Status:
         """Where the order stands, in one word."""
-        return status_of(self)
+        return status_of(self, self.units, self.balance)
 
     @property
     def is_cancelled(self) -> bool:
@@ -55,14 +55,20 @@ class Order(Value):
     @property
     def units(self) -> Units:
         """Units of all lines together."""
-        lines = self.lines
-        return Units.model_construct(
-            lines=len(lines),
-            kept=sum(line.kept for line in lines),
-            to_ship=sum(line.to_ship for line in lines),
-            shipped=sum(line.shipped for line in lines),
-            delivered=sum(line.delivered for line in lines),
-            returned=sum(line.returned for line in lines),
+        kept = to_ship = shipped = delivered = returned = 0
+        for line in self.lines:
+            kept += line.kept
+            to_ship += line.to_ship
+            shipped += line.shipped
+            delivered += line.delivered
+            returned += line.returned
+        return Units(
+            lines=len(self.lines),
+            kept=kept,
+            to_ship=to_ship,
+            shipped=shipped,
+            delivered=delivered,
+            returned=returned,
         )
 
     @property
@@ -73,7 +79,7 @@ class Order(Value):
         captured = sum((p.captured for p in self.payments), zero)
         refunded = sum((p.refunded for p in self.payments), zero)
         owed = self.totals.total - captured + refunded
-        return Balance.model_construct(
+        return Balance(
             owed=max(zero, owed),
             authorized=authorized,
             captured=captured,

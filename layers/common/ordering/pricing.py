@@ -32,7 +32,7 @@ def price_line(
     """
     with localcontext(_EXACT):
         total = round_to_currency(quantity * unit_price * (1 - discount), currency)
-        return Line.model_construct(
+        return Line(
             line_id=line_id,
             sku=sku,
             name=name,
@@ -40,11 +40,6 @@ def price_line(
             discount=discount,
             tax_rate=tax_rate,
             ordered=quantity,
-            cancelled=0,
-            shipped=0,
-            lost=0,
-            delivered=0,
-            returned=0,
             total=total,
             coupon_share=round_to_currency(Decimal(0), currency),
             tax=round_to_currency(total * tax_rate, currency),
@@ -92,7 +87,7 @@ def total_of(lines: Sequence[Line], shipping_fee: Decimal, currency: str) -> Tot
         discount = sum((line.coupon_share for line in lines), zero)
         tax = sum((line.tax for line in lines), zero)
         shipping = round_to_currency(shipping_fee, currency)
-        return Totals.model_construct(
+        return Totals(
             lines=of_lines,
             discount=discount,
             tax=tax,

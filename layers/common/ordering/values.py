@@ -18,7 +18,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainSerializer,
     StringConstraints,
     WithJsonSchema,
     model_validator,
@@ -54,9 +53,12 @@ _FRACTION = re.compile(r"(0(\.[0-9]{1,6})?|1(\.0{1,6})?)", re.ASCII)
 _PERCENT = re.compile(r"([0-9]{1,2}(\.[0-9]{1,4})?|100(\.0{1,4})?)", re.ASCII)
 
 
+_MINOR_UNIT = {code: Decimal(1).scaleb(-digits) for code, digits in CURRENCY_DIGITS.items()}
+
+
 def round_to_currency(amount: Decimal, currency: str) -> Decimal:
     """Round half up to the currency's digits, as the HTTP contract defines totals."""
-    return amount.quantize(Decimal(1).scaleb(-CURRENCY_DIGITS[currency]), ROUND_HALF_UP)
+    return amount.quantize(_MINOR_UNIT[currency], ROUND_HALF_UP)
 
 
 def _decimal_of(pattern: re.Pattern[str], what: str) -> BeforeValidator:
@@ -84,8 +86,6 @@ def _no_nul(value: str) -> str:
     return value
 
 
-_plain = PlainSerializer(lambda value: format(value, "f"), return_type=str)
-
 Amount = Annotated[
     Decimal,
     _decimal_of(
@@ -93,7 +93,6 @@ Amount = Annotated[
         'must be a decimal string such as "12.30", not negative, with at most 12 digits before'
         " the point",
     ),
-    _plain,
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]{1,12}(\.[0-9]{1,4})?$"}),
 ]
 """An amount of the order's currency: a decimal string in JSON."""
@@ -101,7 +100,6 @@ Amount = Annotated[
 Fraction = Annotated[
     Decimal,
     _decimal_of(_FRACTION, 'must be a decimal string from "0" to "1" with at most 6 digits'),
-    _plain,
     WithJsonSchema({"type": "string", "pattern": r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$"}),
 ]
 """A share of one: a decimal string in JSON, from "0" to "1"."""
@@ -109,15 +107,12 @@ Fraction = Annotated[
 Percent = Annotated[
     Decimal,
     _decimal_of(_PERCENT, 'must be a decimal string from "0" to "100" with at most 4 digits'),
-    _plain,
     WithJsonSchema({"type": "string", "pattern": r"^([0-9]{1,2}(\.[0-9]{1,4})?|100(\.0{1,4})?)$"}),
 ]
 """A percentage: a decimal string in JSON, from "0" to "100"."""
 
 Sum = Annotated[
     Decimal,
-    BeforeValidator(lambda value: Decimal(value) if isinstance(value, str) else value),
-    _plain,
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,4})?$"}),
 ]
 """A computed amount, which may have more digits than a client may send."""

@@ -172,11 +172,12 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         answer = {
             "order_id": order_id,
             "version": version + len(events),
-            "status": now.status,
+            "status": events[-1].after.status if events else now.status,
             "events": [type(fact).__name__ for fact in facts],
         }
-        if not events:
-            return _accepted(asked, answer)
+        response = _accepted(asked, answer)
+        if not events and asked.idempotency_key is None:
+            return response
         try:
             written = store.append(
                 self._database,
@@ -188,7 +189,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
                 principal=asked.request.principal.subject,
                 idempotency_key=asked.idempotency_key,
                 request_hash=asked.request_hash,
-                answer=json.dumps(answer),
+                answer=response["body"],
             )
         except store.KeyInUseError:
             raise Problem(
@@ -204,7 +205,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         if not written:
             return None
         logger.info("accepted", extra=answer)
-        return _accepted(asked, answer)
+        return response
 
     def _load(self, asked: _Asked[CommandT]) -> store.Loaded:
         return store.load(

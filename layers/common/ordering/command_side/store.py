@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from psycopg2 import errors as postgres_errors
+from pydantic_core import to_json
 
 from ordering.order import Order
 from ordering.postgres import DatabaseUnavailableError
@@ -39,6 +39,12 @@ _UPDATE_ORDER: Final = """
   returning order_id, version
 """
 
+# Nothing follows from the command, but its answer has to be remembered like any other.
+_KEEP_ORDER: Final = """
+  select order_id, version from orders
+  where order_id = %(order_id)s and version = %(read_version)s
+"""
+
 # The relay says in its shard's row when it waits to be woken. Only then is it notified: NOTIFY
 # takes a lock that would put the commits of all busy writers in a row.
 _APPEND: Final = """
@@ -64,6 +70,7 @@ from changed as c
 """
 APPEND_NEW: Final = _APPEND.format(change=_INSERT_ORDER)
 APPEND: Final = _APPEND.format(change=_UPDATE_ORDER)
+APPEND_NOTHING: Final = _APPEND.format(change=_KEEP_ORDER)
 
 
 @dataclass(frozen=True)
@@ -121,8 +128,8 @@ def append(
 ) -> bool:
     """Write state, events, outbox rows and the remembered answer in one statement.
 
-    ``read_version`` is 0 for a new order. False: somebody else changed the order since it was read,
-    and nothing was written.
+    ``read_version`` is 0 for a new order. Without events only the answer is written. False:
+    somebody else changed the order since it was read, and nothing was written.
 
     Raises:
         KeyReusedError: the idempotency key is remembered already; nothing was written.
@@ -134,18 +141,19 @@ def append(
         f'"schema_version":{event.fact.schema_version},"data":{event.data()}}}'
         for version, event in enumerate(events, start=read_version + 1)
     )
+    statement = APPEND_NOTHING if not events else APPEND if read_version else APPEND_NEW
     try:
         rows = database.rows(
-            APPEND if read_version else APPEND_NEW,
+            statement,
             {
                 "order_id": order_id,
                 "read_version": read_version,
                 "version": read_version + len(events),
                 "customer_id": order.customer_id,
-                "status": order.status,
+                "status": events[-1].after.status if events else None,
                 "state": order.model_dump_json(exclude_defaults=True),
                 "events": f"[{recorded}]",
-                "metadata": json.dumps(metadata, ensure_ascii=False),
+                "metadata": to_json(metadata).decode(),
                 "principal": principal,
                 "idempotency_key": idempotency_key,
                 "request_hash": request_hash,
