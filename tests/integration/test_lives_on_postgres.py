@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,7 +41,6 @@ class StoredLife(RuleBasedStateMachine):
         self.order_id = ""
         self.log: list[str] = []
         self.remembered: list[tuple[Ask, str, dict[str, Any]]] = []
-        self.keys = 0
 
     @initialize(
         currency=st.sampled_from(["JPY", "EUR", "KWD"]),
@@ -82,8 +82,7 @@ class StoredLife(RuleBasedStateMachine):
         return response
 
     def send(self, asked: Ask) -> None:
-        self.keys += 1
-        key = f"{id(self)}-{self.order_id}-{self.keys}"
+        key = str(uuid.uuid4())
         response = self.call(asked, key)
         answer = body_of(response)
         if response["statusCode"] >= 400:
@@ -91,8 +90,7 @@ class StoredLife(RuleBasedStateMachine):
         else:
             self.order_id = answer["order_id"]
             self.log += answer["events"]
-            if answer["events"]:
-                self.remembered.append((asked, key, response))
+            self.remembered.append((asked, key, response))
             assert answer["version"] == len(self.log)
             assert response["headers"]["etag"] == f'"{len(self.log)}"'
         self.look(answer.get("status") if response["statusCode"] < 400 else None)

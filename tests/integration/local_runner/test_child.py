@@ -17,6 +17,7 @@ import pytest
 from infra.local.logs import Logs
 from infra.local.servers.child import Child, Launch, StartError
 from tests.integration.local_runner.lambda_fixtures import until
+from tests.shared import eventually
 
 ROOT = Path(__file__).parents[3]
 
@@ -127,5 +128,8 @@ asyncio.run(main())
     ) as runner:
         assert runner.stdout is not None
         child = psutil.Process(int(runner.stdout.readline()))
+        # By then it has asked to be ended with its runner; what a runner leaves that is killed
+        # sooner, the next one ends.
+        eventually(lambda: child.name() == "sleep")
         runner.kill()
     assert child.wait(5) is None or not child.is_running()
