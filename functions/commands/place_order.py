@@ -45,8 +45,8 @@ class PlaceOrder(Value):
     currency: Currency
     lines: Annotated[
         tuple[OrderedLine, ...],
-        BeforeValidator(_not_too_many),
         Field(min_length=1, max_length=MAX_LINES),
+        BeforeValidator(_not_too_many),
     ]
     shipping_address: Address
     billing_address: Address | None = None
