@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ordering.order import Order
+    from ordering.parts import Line, Return
 
 
 class RequestReturn(Value):
@@ -45,34 +46,43 @@ def decide(order: Order, command: RequestReturn, at: datetime) -> list[ReturnReq
         line = order.line(item.line_id)
         if line is None:
             return LINE_NOT_FOUND
-        if item.quantity > line.delivered - _in_returns(order, item.line_id):
+        if item.quantity > line.delivered - sum(_units(part, line) for part in order.returns):
             return EXCEEDS_RETURNABLE
-        if item.quantity > _delivered_in_time(order, item.line_id, at):
+        if item.quantity > _returnable(order, line, at):
             return TOO_LATE
-    return [ReturnRequested(return_id=command.return_id, items=command.items)]
+    return [
+        ReturnRequested(return_id=command.return_id, items=command.items, requested_at=at),
+    ]
 
 
-def _in_returns(order: Order, line_id: int) -> int:
-    """Count the units of a line that came back, or may still."""
-    received = next(line.returned for line in order.lines if line.line_id == line_id)
-    return received + sum(
-        item.quantity
-        for part in order.returns
-        if part.is_open
-        for item in part.items
-        if item.line_id == line_id
-    )
+def _units(part: Return, line: Line) -> int:
+    """Count the units of a line that came back with a return, or may still."""
+    items = part.items if part.is_open else part.received or ()
+    return sum(item.quantity for item in items if item.line_id == line.line_id)
 
 
-def _delivered_in_time(order: Order, line_id: int, at: datetime) -> int:
-    """Count the units of a line that were delivered at most 30 days before ``at``."""
-    return sum(
-        item.quantity
+def _returnable(order: Order, line: Line, at: datetime) -> int:
+    """Count the units of a line that were delivered in time and are in no return.
+
+    Each return has taken, of the units that it could, those delivered first: their time is over
+    first, so that most is left to the customer.
+    """
+    arrived = sorted(
+        (shipment.delivered_at, item.quantity)
         for shipment in order.shipments
-        if shipment.delivered_at and at - shipment.delivered_at <= timedelta(days=RETURN_DAYS)
+        if shipment.delivered_at
         for item in shipment.items
-        if item.line_id == line_id
+        if item.line_id == line.line_id
     )
+    days = timedelta(days=RETURN_DAYS)
+    for part in order.returns:
+        units, left = _units(part, line), []
+        for delivered_at, quantity in arrived:
+            taken = min(units, quantity) if part.requested_at - delivered_at <= days else 0
+            units -= taken
+            left.append((delivered_at, quantity - taken))
+        arrived = left
+    return sum(quantity for delivered_at, quantity in arrived if at - delivered_at <= days)
 
 
 handler = CommandFunction(RequestReturn, decide)

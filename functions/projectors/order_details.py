@@ -169,7 +169,7 @@ AMOUNTS: Final = frozenset(
     {"unit_price", "total", "coupon_share", "tax", "authorized", "captured", "refunded", "amount"}
 )
 """Fields of parts that are amounts of the order's currency."""
-_TIMES: Final = frozenset({"shipped_at", "delivered_at"})
+_TIMES: Final = frozenset({"shipped_at", "delivered_at", "requested_at"})
 
 
 def _part(part: Line | Payment | Shipment | Return | Refund, currency: str) -> Document:

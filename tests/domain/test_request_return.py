@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,6 +27,8 @@ from tests.domain.vocabulary import (
     RETURN_RECEIVED,
     RETURN_REQUESTED,
     SHIPPED,
+    a_return_was_approved,
+    a_return_was_received,
     a_return_was_rejected,
     a_return_was_requested,
     a_shipment_was_delivered,
@@ -67,7 +69,7 @@ def test_delivered_items_may_be_sent_back(past: Sequence[OrderEvent]) -> None:
 def test_within_30_days_of_their_delivery(later: timedelta, is_taken: bool) -> None:
     outcome = given(*DELIVERED).when(decide, ask(), NOW + later)
     if is_taken:
-        outcome.then(a_return_was_requested())
+        outcome.then(a_return_was_requested(requested_at=NOW + later))
     else:
         outcome.then_refused(TOO_LATE)
 
@@ -82,6 +84,57 @@ def test_only_what_was_delivered_in_time() -> None:
     )
     past.when(decide, ask(5)).then(a_return_was_requested(quantity=5))
     past.when(decide, ask(6)).then_refused(TOO_LATE)
+
+
+def days_ago(days: int) -> datetime:
+    return NOW - timedelta(days=days)
+
+
+LATELY = (
+    *IN_FULFILMENT,
+    items_were_shipped("ship-1", 10),
+    items_were_shipped("ship-2", 5),
+    a_shipment_was_delivered("ship-2", days_ago(25)),
+    a_shipment_was_delivered("ship-1", days_ago(40)),
+)
+"""Ten units arrived 40 days ago, and 5 of the same line 25 days ago."""
+
+
+@pytest.mark.parametrize(
+    ("requested", "quantity", "returnable"),
+    [
+        # Today the first parcel's time is over: the 5 that came back were of the second one.
+        (0, 5, 0),
+        (0, 3, 2),
+        # 35 days ago there was no other parcel yet.
+        (35, 10, 5),
+        # 20 days ago both could be returned, and the first one's time was to be over first.
+        (20, 10, 5),
+        (20, 12, 3),
+        (20, 15, 0),
+    ],
+)
+def test_a_return_takes_what_can_be_returned_no_longer_soonest(
+    requested: int, quantity: int, returnable: int
+) -> None:
+    past = given(*LATELY, a_return_was_requested("return-1", quantity, days_ago(requested)))
+    outcome = past.when(decide, ask(returnable + 1, "return-2"))
+    outcome.then_refused(TOO_LATE if quantity + returnable < 15 else EXCEEDS_RETURNABLE)
+    if returnable:
+        past.when(decide, ask(returnable, "return-2")).then(
+            a_return_was_requested("return-2", returnable)
+        )
+
+
+def test_what_did_not_come_back_can_be_returned_as_before() -> None:
+    past = given(
+        *LATELY,
+        a_return_was_requested("return-1", 5),
+        a_return_was_approved(),
+        a_return_was_received(quantity=1),
+    )
+    past.when(decide, ask(5, "return-2")).then_refused(TOO_LATE)
+    past.when(decide, ask(4, "return-2")).then(a_return_was_requested("return-2", 4))
 
 
 @pytest.mark.parametrize("past", [RETURN_REQUESTED, RETURN_APPROVED, RETURN_RECEIVED])

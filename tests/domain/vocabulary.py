@@ -148,9 +148,11 @@ def it_was_completed() -> OrderCompleted:
     return OrderCompleted()
 
 
-def a_return_was_requested(return_id: str = "return-1", quantity: int = 2) -> ReturnRequested:
+def a_return_was_requested(
+    return_id: str = "return-1", quantity: int = 2, requested_at: datetime = NOW
+) -> ReturnRequested:
     item = ReturnItem(line_id=1, quantity=quantity, reason="two jars are broken")
-    return ReturnRequested(return_id=return_id, items=(item,))
+    return ReturnRequested(return_id=return_id, items=(item,), requested_at=requested_at)
 
 
 def a_return_was_approved(return_id: str = "return-1") -> ReturnApproved:

@@ -189,6 +189,7 @@ class ReturnRequested(Fact):
 
     return_id: PartId
     items: tuple[ReturnItem, ...]
+    requested_at: Instant
 
 
 class ReturnApproved(Fact):

@@ -221,6 +221,7 @@ class Return(Value):
 
     return_id: PartId
     items: tuple[ReturnItem, ...]
+    requested_at: Instant
     state: Literal["requested", "approved", "rejected", "received"] = "requested"
     received: tuple[ReceivedItem, ...] | None = None
 
