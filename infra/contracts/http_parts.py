@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 from ordering.errors import ORDER_NOT_FOUND, Forbidden, Invalid, NotFound, Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from infra.contracts.functions import HttpFile
 
 _TEXT: Final = {"type": "string"}
@@ -42,13 +40,13 @@ QUERY_HEADERS: Final = (
 )
 
 
-def _parameter(name: str, description: str, example: str, **schema: object) -> dict[str, Any]:
+def _parameter(name: str, description: str, sample: str, **schema: object) -> dict[str, Any]:
+    # No example: viewers send those unasked, and each of these changes what a request means.
     return {
         "name": name,
         "in": "header",
-        "description": description,
+        "description": f"{description} Such as `{sample}`.",
         "schema": {**_TEXT, **schema},
-        "example": example,
     }
 
 
@@ -58,7 +56,7 @@ REQUEST_HEADERS: Final = {
         _parameter(
             "Idempotency-Key",
             "The same key and body get the first answer again, for a week.",
-            "7f8a2c",
+            "0f3c1a52-5c1e-4c52-9a0b-5f6f0c9d2b7e",
             pattern="^[!-~]{1,255}$",
         ),
         _parameter(
@@ -111,25 +109,24 @@ _QUERY: Final = {
 }
 
 
-def problems_of(kind: str, file: HttpFile) -> dict[int, list[str]]:
-    """Give the codes that an operation answers, by status."""
-    found: dict[int, list[str]] = {}
+def problems_of(kind: str, file: HttpFile) -> dict[int, dict[str, str]]:
+    """Give the codes that an operation answers, by status; each with what its rule says of it."""
+    found: dict[int, dict[str, str]] = {}
     for codes in (_EVERYWHERE, _COMMAND if kind == "command" else _QUERY):
         for status, some in codes.items():
-            found.setdefault(status, []).extend(some)
-    for status, code in _of_the_rule(file.refusals):
-        found.setdefault(status, []).append(code)
+            found.setdefault(status, {}).update(dict.fromkeys(some, ""))
+    for refusal in file.refusals:
+        found.setdefault(_status_of(refusal), {})[refusal.code] = refusal.detail
     return found
 
 
-def _of_the_rule(refusals: Iterable[Refusal]) -> Iterable[tuple[int, str]]:
-    for refusal in refusals:
-        match refusal:
-            case Invalid():
-                yield 422, refusal.code
-            case NotFound():
-                yield 404, refusal.code
-            case Forbidden():
-                yield 403, refusal.code
-            case _:
-                yield 409, refusal.code
+def _status_of(refusal: Refusal) -> int:
+    match refusal:
+        case Invalid():
+            return 422
+        case NotFound():
+            return 404
+        case Forbidden():
+            return 403
+        case _:
+            return 409

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.contracts import answers
@@ -17,7 +16,7 @@ from infra.contracts.http_parts import (
     problems_of,
 )
 from infra.contracts.schemas import Schema, plain
-from ordering.http import MAX_BODY_BYTES
+from ordering.http import MAX_BODY_BYTES, TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +52,8 @@ def document() -> dict[str, Any]:
             route = routes[file.stem]
             operation = {
                 "operationId": file.stem,
-                "summary": file.meaning[0].upper() + file.meaning[1:],
+                "summary": file.stem.replace("_", " ").capitalize(),
+                "description": file.meaning[0].upper() + file.meaning[1:],
                 "tags": [kind],
                 "security": [{"jwt": list(route.scopes)}],
                 **operation_of(file, route, schemas),
@@ -212,15 +212,16 @@ def _headers(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _problems(codes: Mapping[int, list[str]]) -> dict[str, Any]:
+def _problems(codes: Mapping[int, Mapping[str, str]]) -> dict[str, Any]:
     return {str(status): _problem(status, codes[status]) for status in sorted(codes)}
 
 
-def _problem(status: int, codes: list[str]) -> dict[str, Any]:
+def _problem(status: int, codes: Mapping[str, str]) -> dict[str, Any]:
+    said = [f"- `{code}`: {detail}" for code, detail in sorted(codes.items()) if detail]
     schema = {
         "allOf": [
             {"$ref": _REFERENCE + "Problem"},
-            {"properties": {"status": {"const": status}, "code": {"enum": sorted(set(codes))}}},
+            {"properties": {"status": {"const": status}, "code": {"enum": sorted(codes)}}},
         ]
     }
     content: dict[str, Any] = {"application/problem+json": {"schema": schema}}
@@ -228,7 +229,8 @@ def _problem(status: int, codes: list[str]) -> dict[str, Any]:
         gateway = {"$ref": _REFERENCE + "GatewayError"}
         content["application/json"] = {"schema": gateway}
     retry = {"headers": _headers("Retry-After")} if status in {429, 503} else {}
-    return {"description": HTTPStatus(status).phrase, **retry, "content": content}
+    description = "\n".join([TITLES[status], *([""] if said else []), *said])
+    return {"description": description, **retry, "content": content}
 
 
 _OF_THE_GATEWAY: Final = {401, 403, 404, 413, 429, 500, 503}

@@ -21,7 +21,7 @@ MAX_ERRORS: Final = 1000
 OPERATOR_SCOPE: Final = "orders:operate"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
-_TITLES: Final = {
+TITLES: Final = {
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
@@ -31,6 +31,7 @@ _TITLES: Final = {
     413: "Content Too Large",
     415: "Unsupported Media Type",
     422: "Unprocessable Content",
+    429: "Too Many Requests",
     500: "Internal Server Error",
     503: "Service Unavailable",
 }
@@ -230,7 +231,7 @@ def problem_response(problem: Problem, correlation_id: str) -> Response:
     """Answer with an RFC 9457 problem."""
     body: dict[str, object] = {
         "type": f"urn:ordering:problem:{problem.code}",
-        "title": _TITLES[problem.status],
+        "title": TITLES[problem.status],
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,
