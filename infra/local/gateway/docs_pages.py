@@ -35,6 +35,7 @@ _PAGE: Final = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Ordering: HTTP API</title>
+<link rel="icon" href="data:,">
 <script type="module" src="/docs/viewer.js"></script>
 </head>
 <body>
