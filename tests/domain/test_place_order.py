@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from commands.place_order import PlaceOrder, decide, permit
 from ordering.evolution import evolve
+from ordering.findings import findings as findings_of
 from ordering.http import Principal
-from ordering.http import findings as findings_of
 from tests.domain.vocabulary import NOW
 
 OPERATOR = Principal(subject="operator", customer_id=None, is_operator=True)

@@ -14,8 +14,6 @@ from .observability import new_traceparent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pydantic import ValidationError
-
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_ERRORS: Final = 1000
 OPERATOR_SCOPE: Final = "orders:operate"
@@ -180,33 +178,6 @@ def _utf8(body: str) -> bytes:
         return body.encode()
     except UnicodeEncodeError:
         raise Problem(400, "malformed-request", "The body is not UTF-8.") from None
-
-
-def findings(error: ValidationError) -> list[Mapping[str, str]]:
-    """List every invalid field that pydantic found: its JSON pointer, and what is wrong with it."""
-    found = error.errors(include_url=False, include_input=False)
-    places = [finding["loc"] for finding in found]
-    errors: list[Mapping[str, str]] = []
-    for finding in found:
-        place = finding["loc"]
-        if finding["type"] == "too_short" and any(
-            len(other) > len(place) and other[: len(place)] == place for other in places
-        ):
-            continue  # pydantic counts only valid items; what is wrong with the others is listed
-        detail = _DETAILS.get(finding["type"]) or finding["msg"].removeprefix("Value error, ")
-        pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
-        # One finding may be about several fields below its place: see values.fields_error.
-        below = finding.get("ctx", {}).get("pointers", [""])
-        errors += [{"pointer": pointer + field, "detail": detail} for field in below]
-    return errors
-
-
-_DETAILS: Final = {
-    "extra_forbidden": "is not a field of this request; remove it",
-    "missing": "is required",
-    "model_type": "must be a JSON object",
-    "string_unicode": "must be Unicode text, without half of a surrogate pair",
-}
 
 
 def invalid_fields(errors: Sequence[Mapping[str, str]]) -> Problem:

@@ -136,9 +136,8 @@ def _number_of(value: Any) -> Any:  # noqa: ANN401 - as in _decimal_of
 
 LineIdInPath = Annotated[LineId, BeforeValidator(_number_of)]
 """A line id that a path gives as text."""
-PartId = Annotated[
-    str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$")
-]
+_PART_ID = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$"
+PartId = Annotated[str, StringConstraints(strict=True, pattern=_PART_ID)]
 """The client's own id of a payment, shipment, return or refund: it needs no escaping in a path."""
 
 
@@ -234,7 +233,8 @@ class Money(Value):
         digits = CURRENCY_DIGITS[self.currency]
         exponent = self.amount.as_tuple().exponent
         if isinstance(exponent, int) and -exponent > digits:
-            raise ValueError(f"{self.currency} has {digits} digits after the point at most")
+            most = f"at most {digits} digits" if digits else "no digits"
+            raise fields_error(["/amount"], f"{self.currency} has {most} after the point")
         return self
 
 
@@ -248,6 +248,15 @@ PositiveMoney = Annotated[Money, AfterValidator(_more_than_nothing)]
 """Money, and not none of it."""
 
 
+_COUNTRY = "^[A-Z]{2}$"
+PATTERNS: Final = {
+    _PART_ID: 'must have 1 to 64 letters of a to z, digits, ".", "_", "~" and "-", and begin with'
+    " a letter or a digit",
+    _COUNTRY: 'must be an ISO 3166-1 country code of two capitals, such as "DE"',
+}
+"""What a text must be that a pattern refuses, in words."""
+
+
 class Address(Value):
     """Where an order goes to, or its bill."""
 
@@ -256,6 +265,6 @@ class Address(Value):
     city: Annotated[Text100, PERSONAL]
     region: Annotated[Text100 | None, PERSONAL] = None
     postal_code: Annotated[Text100 | None, PERSONAL] = None
-    country: Annotated[str, StringConstraints(strict=True, pattern="^[A-Z]{2}$")] = Field(
+    country: Annotated[str, StringConstraints(strict=True, pattern=_COUNTRY)] = Field(
         description="ISO 3166-1 alpha-2"
     )

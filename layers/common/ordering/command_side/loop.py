@@ -17,13 +17,13 @@ from pydantic import ValidationError
 from ordering import consistency
 from ordering.errors import ORDER_NOT_FOUND, Forbidden, Invalid, NotFound, Refusal
 from ordering.evolution import record
+from ordering.findings import findings
 from ordering.function import HttpFunction
 from ordering.http import (
     Principal,
     Problem,
     Request,
     Response,
-    findings,
     invalid_fields,
     json_response,
 )

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 from pydantic import ValidationError
 
 from ordering.errors import NotFound
+from ordering.findings import findings
 from ordering.function import HttpFunction
 from ordering.http import (
     Problem,
     Request,
     Response,
-    findings,
     invalid_fields,
     json_response,
 )
