@@ -24,11 +24,12 @@ NOT_DELIVERED = Refusal(
     "order-not-delivered", "Something of the order is still to ship, or on its way."
 )
 RETURN_OPEN = Refusal("return-open", "A return waits for a decision or for its items.")
+SOMETHING_OWED = Refusal("payment-due", "Something is owed; capture it first.")
 REFUND_DUE = Refusal("refund-due", "Money is due back; refund it first.")
 
 
 def decide(order: Order, _: CompleteOrder, _at: datetime) -> list[OrderCompleted] | Refusal:  # noqa: PLR0911 - one return per reason
-    """Complete it once, when nothing is to ship, on its way, held, to be returned or due back."""
+    """Complete it once, when nothing is to ship, on its way, held, returning, owed or due back."""
     if order.is_cancelled:
         return ORDER_CANCELLED
     if order.completed:
@@ -39,6 +40,8 @@ def decide(order: Order, _: CompleteOrder, _at: datetime) -> list[OrderCompleted
         return NOT_DELIVERED
     if any(part.is_open for part in order.returns):
         return RETURN_OPEN
+    if order.balance.owed:
+        return SOMETHING_OWED
     if order.balance.due_back:
         return REFUND_DUE
     return [OrderCompleted()]

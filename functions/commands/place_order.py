@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from ordering.command_side import CommandFunction
 from ordering.errors import Forbidden
 from ordering.events import OrderPlaced
-from ordering.parts import MAX_LINES, OrderedLine
+from ordering.parts import MAX_LINES, NotTooMany, OrderedLine
 from ordering.pricing import price_line
+from ordering.validation import fields_error, members, validate_with
 from ordering.values import (
     Address,
     Currency,
@@ -20,22 +21,17 @@ from ordering.values import (
     Money,
     Text200,
     Value,
-    fields_error,
+    is_currency,
     round_to_currency,
 )
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from pydantic_core import PydanticCustomError
+
     from ordering.http import Principal
     from ordering.order import Order
-
-
-def _not_too_many(lines: Any) -> Any:  # noqa: ANN401 - a validator sees whatever the client sent
-    # Before each line is looked at: a body full of wrong ones would be answered with megabytes.
-    if isinstance(lines, list) and len(lines) > MAX_LINES:
-        raise ValueError(f"an order has at most {MAX_LINES} lines, not {len(lines)}")
-    return lines
 
 
 class PlaceOrder(Value):
@@ -46,7 +42,7 @@ class PlaceOrder(Value):
     lines: Annotated[
         tuple[OrderedLine, ...],
         Field(min_length=1, max_length=MAX_LINES),
-        BeforeValidator(_not_too_many),
+        NotTooMany,
     ]
     shipping_address: Address
     billing_address: Address | None = None
@@ -54,18 +50,28 @@ class PlaceOrder(Value):
     reference: Text200 | None = None
     placed_at: Instant | None = None
 
-    @model_validator(mode="after")
-    def _has_one_currency(self) -> PlaceOrder:
-        prices = {
-            f"/lines/{number}/unit_price/currency": line.unit_price
-            for number, line in enumerate(self.lines)
-        }
-        if self.shipping_fee is not None:
-            prices["/shipping_fee/currency"] = self.shipping_fee
-        wrong = [field for field, price in prices.items() if price.currency != self.currency]
-        if wrong:
-            raise fields_error(wrong, f"must be the order's currency, {self.currency}")
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _has_one_currency(cls, sent: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - a validator sees whatever the client sent
+        return validate_with(sent, validate, _other_currencies)
+
+
+def _other_currencies(sent: Any) -> PydanticCustomError | None:  # noqa: ANN401 - as above
+    order = members(sent)
+    currency, lines = order.get("currency"), order.get("lines")
+    prices = {
+        f"/lines/{number}/unit_price/currency": members(line).get("unit_price")
+        for number, line in enumerate(lines[:MAX_LINES] if isinstance(lines, list | tuple) else ())
+    }
+    prices["/shipping_fee/currency"] = order.get("shipping_fee")
+    wrong = [
+        field
+        for field, price in prices.items()
+        if is_currency(of_price := members(price).get("currency")) and of_price != currency
+    ]
+    if wrong and is_currency(currency):
+        return fields_error(wrong, f"must be the order's currency, {currency}")
+    return None
 
 
 NOT_YOURS = Forbidden("not-your-customer-id", "customer_id must be your own.")

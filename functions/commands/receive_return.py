@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import RETURN_NOT_FOUND, Refusal
+from ordering.errors import LINE_NOT_FOUND, RETURN_NOT_FOUND, Refusal
 from ordering.events import ReturnReceived
 from ordering.parts import ReceivedItem, ReceivedItems
 from ordering.values import PartId, Value
@@ -45,8 +45,11 @@ def decide(order: Order, command: ReceiveReturn, _at: datetime) -> list[ReturnRe
         items = tuple(
             ReceivedItem(line_id=line, quantity=units) for line, units in approved.items()
         )
-    if any(item.quantity > approved.get(item.line_id, 0) for item in items):
-        return EXCEEDS_RETURN
+    for item in items:
+        if order.line(item.line_id) is None:
+            return LINE_NOT_FOUND
+        if item.line_id not in approved or item.quantity > approved[item.line_id]:
+            return EXCEEDS_RETURN
     return [ReturnReceived(return_id=command.return_id, items=items)]
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from commands.apply_coupon import ANOTHER_COUPON, ApplyCoupon, decide
 from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
 from ordering.events import CouponApplied
+from ordering.findings import findings
 from ordering.parts import Coupon
 from ordering.values import Money
 from tests.domain.vocabulary import CANCELLED, CONFIRMED, PLACED, given, refusals
@@ -67,3 +68,17 @@ def test_an_amount_is_in_the_orders_currency() -> None:
 def test_it_takes_off_a_percentage_or_an_amount(both_or_none: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="exactly one"):
         ApplyCoupon.model_validate({"code": "C", **both_or_none})
+
+
+@pytest.mark.parametrize(
+    "both_or_none", [{}, {"percent_off": "5", "amount_off": {"amount": "5", "currency": "EUR"}}]
+)
+def test_neither_or_both_is_told_with_what_else_is_wrong(both_or_none: dict[str, object]) -> None:
+    with pytest.raises(ValidationError) as caught:
+        ApplyCoupon.model_validate({"code": "", "surprise": 1, **both_or_none})
+    assert {finding["pointer"] for finding in findings(caught.value)} == {
+        "/code",
+        "/surprise",
+        "/percent_off",
+        "/amount_off",
+    }

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commands.authorize_payment import PAYMENT_ID_REUSED, AuthorizePayment, decide
+from commands.capture_payment import CapturePayment
+from commands.capture_payment import decide as capture
 from ordering.errors import (
     AMOUNT_EXCEEDS_OWED,
     NOT_CONFIRMED,
@@ -25,6 +27,7 @@ from tests.domain.vocabulary import (
     PLACED,
     TOTAL,
     a_payment_was_authorized,
+    a_payment_was_captured,
     a_payment_was_declined,
     given,
     refusals,
@@ -64,6 +67,20 @@ def test_several_payments_share_what_is_owed() -> None:
 def test_a_declined_payment_leaves_its_amount_to_others() -> None:
     past = given(*AUTHORIZED, a_payment_was_declined())
     past.when(decide, authorize(TOTAL, "pay-2")).then(a_payment_was_authorized("pay-2"))
+
+
+def test_what_a_partly_captured_payment_has_left_is_open_to_others() -> None:
+    past = given(*AUTHORIZED, a_payment_was_captured(amount="500.00"))
+    past.when(decide, authorize("78.38", "pay-2")).then_refused(AMOUNT_EXCEEDS_OWED)
+    authorized = past.when(decide, authorize("78.37", "pay-2"))
+    authorized.then(a_payment_was_authorized("pay-2", "78.37"))
+    # Whichever is captured then: never more than what is owed.
+    both = given(*past.past, a_payment_was_authorized("pay-2", "78.37"))
+    rest = CapturePayment(payment_id="pay-1")
+    captured = both.when(capture, rest)
+    captured.then(a_payment_was_captured(amount="78.37"))
+    assert captured.order.balance.owed == 0
+    both.when(decide, authorize("0.01", "pay-3")).then_refused(AMOUNT_EXCEEDS_OWED)
 
 
 def test_the_same_payment_again_changes_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from commands.complete_order import (
@@ -9,10 +10,14 @@ from commands.complete_order import (
     NOT_DELIVERED,
     REFUND_DUE,
     RETURN_OPEN,
+    SOMETHING_OWED,
     CompleteOrder,
     decide,
 )
 from ordering.errors import ORDER_CANCELLED, ORDER_HELD, Refusal
+from ordering.events import CouponApplied
+from ordering.parts import Coupon, Line
+from ordering.pricing import price_line
 from tests.domain.vocabulary import (
     CANCELLED,
     COMPLETED,
@@ -25,11 +30,16 @@ from tests.domain.vocabulary import (
     RETURN_REQUESTED,
     SHIPPED,
     a_line_was_cancelled,
+    a_payment_was_authorized,
+    a_payment_was_captured,
     a_payment_was_refunded,
     a_return_was_rejected,
     a_shipment_was_delivered,
+    an_order_was_placed,
+    fulfilment_was_started,
     given,
     it_was_completed,
+    it_was_confirmed,
     it_was_held,
     items_were_shipped,
     pasts,
@@ -70,6 +80,51 @@ HELD_WITH_NOTHING_TO_SHIP = (
     a_line_was_cancelled(3),
     a_payment_was_refunded("109.78"),
 )
+
+
+def _a_line(line_id: int, quantity: int, price: str, discount: str, tax_rate: str) -> Line:
+    return price_line(
+        line_id=line_id,
+        sku=str(line_id),
+        name=None,
+        quantity=quantity,
+        unit_price=Decimal(price),
+        discount=Decimal(discount),
+        tax_rate=Decimal(tax_rate),
+        currency="EUR",
+    )
+
+
+# Without one of the cheap units, which cost a cent and rounding gave no part of the coupon, the
+# coupon's shares are others, and so is the tax: a cent more.
+A_CENT_MORE_IS_OWED = (
+    an_order_was_placed(
+        lines=(_a_line(1, 4, "0.02", "0.5", "0"), _a_line(2, 3, "0.50", "0", "0.2")),
+        shipping_fee=Decimal("0.00"),
+    ),
+    CouponApplied(coupon=Coupon(code="QUARTER", percent_off=Decimal(25))),
+    it_was_confirmed(),
+    a_payment_was_authorized(amount="1.37"),
+    a_payment_was_captured(amount="1.37"),
+    fulfilment_was_started(),
+    a_line_was_cancelled(1),
+    items_were_shipped("ship-1", 3),
+    items_were_shipped("ship-2", 3, line_id=2),
+    a_shipment_was_delivered("ship-1"),
+    a_shipment_was_delivered("ship-2"),
+)
+
+
+def test_what_is_owed_at_last_is_paid_before_it_is_completed() -> None:
+    past = given(*A_CENT_MORE_IS_OWED)
+    assert str(past.order.balance.owed) == "0.01"
+    past.when(decide, CompleteOrder()).then_refused(SOMETHING_OWED)
+    paid = given(
+        *A_CENT_MORE_IS_OWED,
+        a_payment_was_authorized("pay-2", "0.01"),
+        a_payment_was_captured("pay-2", "0.01"),
+    )
+    paid.when(decide, CompleteOrder()).then(it_was_completed())
 
 
 @refusals(

@@ -262,9 +262,24 @@ def test_a_list_of_items_has_its_length(field: str) -> None:
     assert not accepts(field, items(501))
     assert accepts(field, []) is (fewest == 0)
     assert not accepts(field, [*items(2), item])  # its first line again
+    assert not accepts(field, [{}] * 80_000)
     wrongs: list[object] = [{}, "1", 1, [1], [None]]
     for wrong in wrongs:
         assert not accepts(field, wrong)
+
+
+def test_a_line_that_is_named_again_is_told_with_what_else_is_wrong() -> None:
+    items = [{"line_id": 1, "quantity": 0}, {"line_id": 1, "quantity": 1}, {"quantity": 1}, 7]
+    with pytest.raises(ValidationError) as caught:
+        COMMANDS["ship_items"].handler.command.model_validate(
+            {"shipment_id": "s", "carrier": "DHL", "items": items}
+        )
+    assert {finding["pointer"] for finding in findings(caught.value)} == {
+        "/items/0/quantity",
+        "/items/1/line_id",
+        "/items/2/line_id",
+        "/items/3",
+    }
 
 
 def test_a_line_id_is_a_small_number() -> None:

@@ -103,6 +103,24 @@ def test_every_invalid_field_is_named_at_once() -> None:
     }
 
 
+def test_what_several_fields_are_wrong_about_is_named_with_the_rest() -> None:
+    dollars = {"amount": "1.00", "currency": "USD"}
+    body = request(lines=[line(sku=""), line(unit_price=dollars)], shipping_fee=dollars)
+    assert findings(body) == {
+        "/lines/0/sku": "must not be empty",
+        "/lines/1/unit_price/currency": "must be the order's currency, EUR",
+        "/shipping_fee/currency": "must be the order's currency, EUR",
+    }
+    many = request(lines=[line(unit_price=dollars)] * 501)
+    assert "/lines" in findings(many)
+
+
+@pytest.mark.parametrize("lines", [None, 1, "1", {}, [None], [1], [{"unit_price": [1]}]])
+def test_what_is_no_line_at_all_is_named_too(lines: object) -> None:
+    assert "/lines" in {pointer[:6] for pointer in findings(request(lines=lines))}
+    assert "/lines" in {pointer[:6] for pointer in findings(request(lines=lines, currency=[]))}
+
+
 def test_an_order_has_one_currency() -> None:
     body = request(
         lines=[line(), line(unit_price={"amount": "1.00", "currency": "USD"})],
@@ -143,6 +161,8 @@ def test_too_many_lines_are_told_before_what_is_wrong_with_each() -> None:
         "9999-12-31T23:59:59-01:00",
         "1899-12-31T23:59:59Z",
         "2200-01-01T00:00:00Z",
+        "1900-01-01T00:59:59+01:00",
+        "2199-12-31T23:00:00-01:00",
         "2026-11-22",
         "2026-11-22T12:00:00",
         "1700000000",
@@ -151,6 +171,20 @@ def test_too_many_lines_are_told_before_what_is_wrong_with_each() -> None:
 )
 def test_a_time_is_an_rfc_3339_string_of_our_centuries(placed_at: object) -> None:
     assert set(findings(request(placed_at=placed_at))) == {"/placed_at"}
+
+
+@pytest.mark.parametrize(
+    "placed_at",
+    [
+        "1900-01-01T00:00:00Z",
+        "1900-01-01T01:00:00+01:00",
+        "2199-12-31T23:59:59.999999Z",
+        "2199-12-31T22:59:59-01:00",
+    ],
+)
+def test_the_first_and_the_last_time_are_kept(placed_at: str) -> None:
+    (placed,) = decide(None, parsed(request(placed_at=placed_at)), NOW)
+    assert placed.placed_at.year in {1900, 2199}
 
 
 def test_a_time_is_kept_in_utc() -> None:

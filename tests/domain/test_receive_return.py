@@ -13,7 +13,7 @@ from commands.receive_return import (
     ReceiveReturn,
     decide,
 )
-from ordering.errors import RETURN_NOT_FOUND, Refusal
+from ordering.errors import LINE_NOT_FOUND, RETURN_NOT_FOUND, Refusal
 from ordering.events import ReturnReceived
 from ordering.parts import ReceivedItem
 from tests.domain.vocabulary import (
@@ -21,6 +21,7 @@ from tests.domain.vocabulary import (
     RETURN_APPROVED,
     RETURN_RECEIVED,
     RETURN_REQUESTED,
+    a_line_was_added,
     a_return_was_received,
     a_return_was_rejected,
     given,
@@ -63,9 +64,21 @@ def test_nothing_may_have_come() -> None:
     assert received.order.status == "delivered"
 
 
-@pytest.mark.parametrize("more", [receive(3), receive(1, line_id=2)])
-def test_never_more_than_was_approved(more: ReceiveReturn) -> None:
-    given(*RETURN_APPROVED).when(decide, more).then_refused(EXCEEDS_RETURN)
+def test_never_more_than_was_approved() -> None:
+    given(*RETURN_APPROVED).when(decide, receive(3)).then_refused(EXCEEDS_RETURN)
+
+
+@pytest.mark.parametrize("quantity", [0, 1])
+def test_a_line_that_the_order_does_not_have_is_unknown(quantity: int) -> None:
+    unknown = receive(quantity, line_id=2)
+    given(*RETURN_APPROVED).when(decide, unknown).then_refused(LINE_NOT_FOUND)
+
+
+@pytest.mark.parametrize("quantity", [0, 1])
+def test_a_line_that_is_not_in_the_return_does_not_come_with_it(quantity: int) -> None:
+    placed, *later = RETURN_APPROVED
+    past = given(placed, a_line_was_added(), *later)
+    past.when(decide, receive(quantity, line_id=2)).then_refused(EXCEEDS_RETURN)
 
 
 @refusals(

@@ -65,6 +65,10 @@ def note(database: Database, order_id: str, body: object) -> tuple[int, dict[str
         ("{'text': 'a'}", "Expecting property name"),
         ('{"text": "a", "text": "b"}', "the name 'text' is there twice"),
         ('{"text": {"a": 1, "a": 2}}', "the name 'a' is there twice"),
+        (
+            json.dumps({str(number): 1 for number in range(20_000)})[:-1] + ', "7": 1}',
+            "the name '7' is there twice",
+        ),
         ('{"text": NaN}', "NaN is not a JSON number"),
         ('{"text": -Infinity}', "-Infinity is not a JSON number"),
         ("[" * 100_000, "nested too deeply"),

@@ -89,11 +89,15 @@ class Order(Value):
 
     @property
     def to_authorize(self) -> Decimal:
-        """What of the total no payment was promised for yet."""
+        """What is owed and no other payment is promised for.
+
+        What a payment has left after a capture is no promise: many providers release it then, and
+        it may not be declined any more.
+        """
         promised = sum(
-            (p.authorized - p.refunded for p in self.payments if not p.declined), Decimal(0)
+            (p.authorized for p in self.payments if not (p.declined or p.captured)), Decimal(0)
         )
-        return max(Decimal(0), self.totals.total - promised)
+        return max(Decimal(0), self.balance.owed - promised)
 
     def line(self, line_id: int) -> Line | None:
         """Find a line by its id."""

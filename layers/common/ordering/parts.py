@@ -7,10 +7,18 @@ Amounts are in the order's currency.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
+from .validation import fields_error, members, validate_with
 from .values import (
     PERSONAL,
     Count,
@@ -28,8 +36,10 @@ from .values import (
     Text200,
     Text500,
     Value,
-    fields_error,
 )
+
+if TYPE_CHECKING:
+    from pydantic_core import PydanticCustomError
 
 NumberOfUnits = Annotated[int, Field(ge=0)]
 
@@ -117,6 +127,15 @@ class Balance(Value):
     refunded: Sum
 
 
+def _not_one_of_both(sent: Any) -> PydanticCustomError | None:  # noqa: ANN401 - as _not_too_many
+    coupon = members(sent)
+    if coupon and (coupon.get("percent_off") is None) == (coupon.get("amount_off") is None):
+        return fields_error(
+            ["/percent_off", "/amount_off"], "send exactly one of percent_off and amount_off"
+        )
+    return None
+
+
 class Coupon(Value):
     """A coupon on the sum of the lines: a percentage or an amount, never both."""
 
@@ -124,13 +143,10 @@ class Coupon(Value):
     percent_off: Percent | None = None
     amount_off: Money | None = None
 
-    @model_validator(mode="after")
-    def _is_one_of_both(self) -> Coupon:
-        if (self.percent_off is None) == (self.amount_off is None):
-            raise fields_error(
-                ["/percent_off", "/amount_off"], "send exactly one of percent_off and amount_off"
-            )
-        return self
+    @model_validator(mode="wrap")
+    @classmethod
+    def _is_one_of_both(cls, sent: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - as _not_too_many
+        return validate_with(sent, validate, _not_one_of_both)
 
 
 class Payment(Value):
@@ -160,23 +176,37 @@ class Item(Value):
     quantity: Quantity
 
 
-ItemT = TypeVar("ItemT", bound="Item | ReceivedItem")
+def _not_too_many(sent: Any) -> Any:  # noqa: ANN401 - a validator sees whatever the client sent
+    # Before each of them is looked at: a body full of wrong ones would be answered with megabytes.
+    if isinstance(sent, list) and len(sent) > MAX_LINES:
+        raise ValueError(f"must have at most {MAX_LINES} items, not {len(sent)}")
+    return sent
 
 
-def _each_line_once(items: tuple[ItemT, ...]) -> tuple[ItemT, ...]:
+NotTooMany: Final = BeforeValidator(_not_too_many)
+"""At most so many as an order has lines."""
+
+
+def _line_again(sent: Any) -> PydanticCustomError | None:  # noqa: ANN401 - as _not_too_many
     seen: set[int] = set()
     twice = []
-    for number, item in enumerate(items):
-        if item.line_id in seen:
-            twice.append(f"/{number}/line_id")
-        seen.add(item.line_id)
-    if twice:
-        raise fields_error(twice, "the line is named before; name it once")
-    return items
+    for number, item in enumerate(sent if isinstance(sent, list | tuple) else ()):
+        line_id = members(item).get("line_id")
+        if isinstance(line_id, int):
+            if line_id in seen:
+                twice.append(f"/{number}/line_id")
+            seen.add(line_id)
+    return fields_error(twice, "the line is named before; name it once") if twice else None
 
+
+def _validate_items(sent: Any, validate: ValidatorFunctionWrapHandler) -> Any:  # noqa: ANN401 - as _not_too_many
+    return validate_with(sent, validate, _line_again)
+
+
+_EachLineOnce: Final = WrapValidator(_validate_items)
 
 Items = Annotated[
-    tuple[Item, ...], Field(min_length=1, max_length=MAX_LINES), AfterValidator(_each_line_once)
+    tuple[Item, ...], Field(min_length=1, max_length=MAX_LINES), _EachLineOnce, NotTooMany
 ]
 
 
@@ -207,12 +237,10 @@ class ReceivedItem(Value):
 
 
 ReturnItems = Annotated[
-    tuple[ReturnItem, ...],
-    Field(min_length=1, max_length=MAX_LINES),
-    AfterValidator(_each_line_once),
+    tuple[ReturnItem, ...], Field(min_length=1, max_length=MAX_LINES), _EachLineOnce, NotTooMany
 ]
 ReceivedItems = Annotated[
-    tuple[ReceivedItem, ...], Field(max_length=MAX_LINES), AfterValidator(_each_line_once)
+    tuple[ReceivedItem, ...], Field(max_length=MAX_LINES), _EachLineOnce, NotTooMany
 ]
 
 

@@ -22,7 +22,8 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
+
+from .validation import fields_error
 
 _NO_MINOR_UNIT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
@@ -73,8 +74,13 @@ def _decimal_of(pattern: re.Pattern[str], what: str) -> BeforeValidator:
     return BeforeValidator(parse)
 
 
+def is_currency(value: object) -> bool:
+    """Tell whether it is the code of a currency that amounts can be in."""
+    return isinstance(value, str) and value in CURRENCY_DIGITS
+
+
 def _currency(value: str) -> str:
-    if value not in CURRENCY_DIGITS:
+    if not is_currency(value):
         raise ValueError('must be an ISO 4217 currency code in capitals, such as "EUR"')
     return value
 
@@ -188,8 +194,10 @@ Sku = Text64
 _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-_INSTANT = 'must be an RFC 3339 time of the years 1900 to 2199, such as "2026-11-22T12:00:00Z"'
-_FIRST_YEAR, _LAST_YEAR = 1900, 2199
+_INSTANT = (
+    'must be an RFC 3339 time, in UTC of the years 1900 to 2199, such as "2026-11-22T12:00:00Z"'
+)
+_YEARS = range(1900, 2200)
 
 
 def _instant(value: Any) -> Any:  # noqa: ANN401 - as in _decimal_of
@@ -201,19 +209,14 @@ def _instant(value: Any) -> Any:  # noqa: ANN401 - as in _decimal_of
 
 
 def _in_utc(value: datetime) -> datetime:
-    # Looked at before it is converted: what is near the ends of time cannot be.
-    if not _FIRST_YEAR <= value.year <= _LAST_YEAR:
+    # Looked at before it is converted too: what is near the ends of time cannot be.
+    if value.year not in _YEARS or (in_utc := value.astimezone(UTC)).year not in _YEARS:
         raise ValueError(_INSTANT)
-    return value.astimezone(UTC)
+    return in_utc
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(_in_utc)]
 """A point in time (RFC 3339), kept in UTC."""
-
-
-def fields_error(pointers: list[str], detail: str) -> PydanticCustomError:
-    """Say what is wrong with several fields of a model, by their JSON pointers from the model."""
-    return PydanticCustomError("fields", "{detail}", {"pointers": pointers, "detail": detail})
 
 
 class Value(BaseModel):
