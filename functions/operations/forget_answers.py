@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from ordering.function import DatabaseFunction
 from ordering.observability import logger
@@ -10,6 +10,8 @@ from ordering.settings import WriteSide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ordering.function import Context
 
 DAYS_KEPT: Final = 7
 # Few rows at a time: each statement is short, and commands find their keys unlocked in between.
@@ -24,12 +26,6 @@ delete from command_results where (principal, idempotency_key) in (
 )
 returning 1
 """
-
-
-class Context(Protocol):
-    """What is used of Lambda's context object."""
-
-    def get_remaining_time_in_millis(self) -> int: ...  # noqa: D102 - Lambda's own name and meaning
 
 
 class ForgetAnswers(DatabaseFunction):

@@ -45,8 +45,7 @@ def migrate(database: Database, directory: Path) -> list[str]:
         psycopg2.Error: a file's SQL is wrong; nothing of any file is kept.
     """
     applied: list[str] = []
-    connection = database.connection
-    connection.autocommit = False
+    connection = database.session()
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(_LOCK)
@@ -64,7 +63,7 @@ def migrate(database: Database, directory: Path) -> list[str]:
                 cursor.execute(_RECORD, {"name": file.name, "digest": digest})
                 applied.append(file.name)
     finally:
-        database.close()
+        connection.close()
     return applied
 
 

@@ -84,7 +84,9 @@ class Race:
         self.statements: dict[str, list[tuple[str, dict[str, Any]]]] = {}
         self._database = RecordingDatabase(conninfo)
         self._handlers = {stem: handler.using(self._database) for stem, handler in HANDLERS.items()}
-        self._cursor = Database(conninfo, "none", "benchmark").connection.cursor()
+        bare = Database(conninfo, "none", "benchmark").session()
+        bare.autocommit = True
+        self._cursor = bare.cursor()
         self._order: dict[str, str] = {}
         self._lives = 0
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from copy import copy
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from .http import Problem, Request, Response, problem_response
 from .observability import MetricUnit, flush_metrics, logger, metrics
@@ -15,13 +16,23 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _FAILURE = 500
+_SPARE_SECONDS = 1.0
+"""Of an invocation, for what follows the last answer of the database."""
 _OUR_FAULT = Problem(500, "internal-error", "This is our fault; it is logged by its id.")
+# Idempotency keys are the caller's own: those of callers without a name would be everybody's.
+_NOBODY = Problem(403, "no-subject", "The access token has no sub, which names who calls.")
 _UNAVAILABLE = Problem(
     503,
     "service-unavailable",
     "The database cannot be reached now; nothing is half done. Try again.",
     headers={"retry-after": "1"},
 )
+
+
+class Context(Protocol):
+    """What is used of Lambda's context object."""
+
+    def get_remaining_time_in_millis(self) -> int: ...  # noqa: D102 - Lambda's own name and meaning
 
 
 class DatabaseFunction:
@@ -48,6 +59,12 @@ class DatabaseFunction:
             self._opened_database = self._open()
         return self._opened_database
 
+    def _limit_time(self, context: Context | None) -> None:
+        """Have the database's answers while there is time left to answer for them."""
+        if context is not None:
+            left = context.get_remaining_time_in_millis() / 1000 - _SPARE_SECONDS
+            self._database.answer_by = time.monotonic() + left
+
     def _open(self) -> Database:
         settings = read_settings(self.side)
         return Database(settings.conninfo, settings.database_authentication, function_stem())
@@ -58,12 +75,14 @@ class HttpFunction(DatabaseFunction, ABC):
 
     kind: ClassVar[str]
 
-    def __call__(self, event: Mapping[str, Any], context: object) -> Response:
+    def __call__(self, event: Mapping[str, Any], context: Context | None) -> Response:
         """Handle one request of API Gateway; every outcome is an HTTP answer."""
-        del context
+        self._limit_time(context)
         request = Request.of(event)
         logger.append_keys(correlation_id=request.correlation_id, traceparent=request.traceparent)
         try:
+            if not request.principal.subject:
+                raise _NOBODY  # noqa: TRY301 - it is answered like every other problem
             response = self._respond(request)
         except Problem as problem:
             logger.info("refused", extra={"code": problem.code, "detail": problem.detail})

@@ -8,7 +8,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from .observability import new_traceparent
 
@@ -62,11 +62,27 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word for it
 
 @dataclass(frozen=True)
 class Principal:
-    """Who calls. ``customer_id`` is set for customers, who see and change their own orders only."""
+    """Who calls. ``customer_id`` is set for customers, who see and change their own orders only.
+
+    An empty ``subject`` is nobody: such a caller gets no answer.
+    """
 
     subject: str
     customer_id: str | None
     is_operator: bool
+
+    @classmethod
+    def of(cls, claims: Mapping[str, str]) -> Self:
+        """Read the claims of the token, all text by now: a list is written ``[a b]``.
+
+        Issuers name the scopes ``scope`` (RFC 9068) or ``scp``; the gateway takes either.
+        """
+        scopes = (claims.get("scope") or claims.get("scp") or "").strip("[]").split()
+        return cls(
+            subject=claims.get("sub", ""),
+            customer_id=claims.get("customer_id"),
+            is_operator=OPERATOR_SCOPE in scopes,
+        )
 
     def may_see(self, customer_id: str) -> bool:
         """Tell whether the orders of this customer exist for the caller."""
@@ -90,18 +106,14 @@ class Request:
         """Read what every request has; the body is read by ``body``."""
         headers: Mapping[str, str] = event.get("headers") or {}
         context = event["requestContext"]
-        claims = context.get("authorizer", {}).get("jwt", {}).get("claims", {})
+        claims: Mapping[str, str] = context.get("authorizer", {}).get("jwt", {}).get("claims", {})
         correlation_id = headers.get("x-correlation-id", "")
         traceparent = headers.get("traceparent", "")
         return cls(
             path_parameters=event.get("pathParameters") or {},
             query=event.get("queryStringParameters") or {},
             headers=headers,
-            principal=Principal(
-                subject=claims.get("sub", ""),
-                customer_id=claims.get("customer_id"),
-                is_operator=OPERATOR_SCOPE in claims.get("scope", "").split(),
-            ),
+            principal=Principal.of(claims),
             correlation_id=correlation_id
             if _CORRELATION_ID.fullmatch(correlation_id)
             else context["requestId"],

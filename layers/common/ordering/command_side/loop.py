@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
@@ -33,6 +32,7 @@ from ordering.settings import WriteSide
 from ordering.values import Value
 
 from . import store
+from .preconditions import IfMatch, idempotency_key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -44,8 +44,6 @@ CommandT = TypeVar("CommandT", bound=Value)
 
 _ATTEMPTS: Final = 6
 """One, and up to five more after a lost race."""
-_IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
-_ETAG: Final = re.compile(r'"([0-9]{1,9})"', re.ASCII)
 
 
 def _everyone(_command: Value, _principal: Principal) -> None:
@@ -59,7 +57,7 @@ class _Asked(Generic[CommandT]):
     command: CommandT
     order_id: str | None
     idempotency_key: str | None
-    expected_versions: frozenset[int] | None
+    if_match: IfMatch | None
     request_hash: bytes
     request: Request
 
@@ -95,15 +93,12 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             order_id = order_id_of(request.path_parameters["order_id"])
             if order_id is None:
                 raise _problem_of(ORDER_NOT_FOUND)
-        idempotency_key = request.headers.get("idempotency-key")
-        if idempotency_key is not None and not _IDEMPOTENCY_KEY.fullmatch(idempotency_key):
-            raise Problem(
-                400, "bad-idempotency-key", "Idempotency-Key has 1 to 255 visible ASCII characters."
-            )
-        expected_versions = _expected_versions(request.headers.get("if-match"))
-        if expected_versions is not None and self.opens_an_order:
+        idempotency_key = idempotency_key_of(request.headers)
+        if_match = IfMatch.of(request.headers)
+        if if_match is not None and self.opens_an_order:
             raise Problem(412, "version-mismatch", "A new order has no version yet: no If-Match.")
-        command = self._parse(request)
+        body = request.json()
+        command = self._parse(request, body)
         forbidden = self._permit(command, request.principal)
         if forbidden is not None:
             raise _problem_of(forbidden)
@@ -111,15 +106,21 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             command=command,
             order_id=order_id,
             idempotency_key=idempotency_key,
-            expected_versions=expected_versions,
-            request_hash=hashlib.sha256(
-                f"{self.command.__name__} {order_id} {command.model_dump_json()}".encode()
-            ).digest(),
+            if_match=if_match,
+            request_hash=self._hash(order_id, body),
             request=request,
         )
 
-    def _parse(self, request: Request) -> CommandT:
-        body = request.json()
+    def _hash(self, order_id: str | None, body: object) -> bytes:
+        """Give what tells one request from another, as they were sent.
+
+        It is kept for a week: nothing may be in it that a deployment changes, such as a new field
+        of the command that this caller does not send.
+        """
+        asked = [self.command.__module__.rpartition(".")[2], order_id, body]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
+
+    def _parse(self, request: Request, body: object) -> CommandT:
         path = {n: value for n, value in request.path_parameters.items() if n != "order_id"}
         errors: list[Mapping[str, str]] = []
         if path and isinstance(body, dict):
@@ -195,7 +196,8 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             raise Problem(
                 409,
                 "request-in-progress",
-                "A request with this Idempotency-Key is still running. Ask again for its answer.",
+                "A request with this Idempotency-Key, or another on the order, is still running."
+                " Ask again for the answer.",
                 headers={"retry-after": "1"},
             ) from None
         except store.KeyReusedError:
@@ -216,25 +218,12 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         )
 
 
-def _expected_versions(if_match: str | None) -> frozenset[int] | None:
-    """Read If-Match (RFC 9110): one or more ETags, or ``*`` for whatever version there is."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    matches = [_ETAG.fullmatch(tag.strip()) for tag in if_match.split(",")]
-    versions = frozenset(int(match[1]) for match in matches if match)
-    if not all(matches):
-        raise Problem(
-            400, "bad-if-match", 'If-Match is the ETag of the order, such as "3" in quotes.'
-        )
-    return versions
-
-
 def _visible(loaded: store.Loaded, asked: _Asked[CommandT]) -> Order:
     """Give the order if it exists for the caller, in the version that the caller expects."""
     order = loaded.order
     if order is None or not asked.request.principal.may_see(order.customer_id):
         raise _problem_of(ORDER_NOT_FOUND)
-    if asked.expected_versions is not None and loaded.version not in asked.expected_versions:
+    if asked.if_match is not None and not asked.if_match.allows(loaded.version):
         raise Problem(
             412,
             "version-mismatch",

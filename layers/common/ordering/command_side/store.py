@@ -91,7 +91,7 @@ class Loaded:
 
 
 class KeyInUseError(Exception):
-    """A request with this idempotency key has not finished yet; nothing was written."""
+    """What may be a request with this idempotency key is not finished yet; nothing was written."""
 
 
 class KeyReusedError(Exception):
@@ -133,7 +133,8 @@ def append(
 
     Raises:
         KeyReusedError: the idempotency key is remembered already; nothing was written.
-        KeyInUseError: another request with this key is taking long; nothing was written.
+        KeyInUseError: another request with this key, or on this order, is taking long; nothing was
+            written.
         DatabaseUnavailableError: no answer; written whole or not at all.
     """
     recorded = ",".join(
@@ -168,10 +169,9 @@ def append(
             return False
         raise
     except DatabaseUnavailableError as error:
-        cause = error.__cause__
-        if isinstance(cause, postgres_errors.LockNotAvailable) and "command_results" in (
-            cause.diag.context or ""
-        ):
+        # Which of the two is locked does not tell: the first request with a key locks its order,
+        # and a second one with it waits there.
+        if idempotency_key and isinstance(error.__cause__, postgres_errors.LockNotAvailable):
             raise KeyInUseError from error
         raise
     return bool(rows)

@@ -22,6 +22,8 @@ from ordering.settings import ReadSide
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from ordering.function import Context
+
 Document = dict[str, Any]
 
 # One statement, so that rows and positions are written together or not at all. A batch that begins
@@ -123,13 +125,13 @@ class ProjectorFunction(DatabaseFunction):
         self._fold = fold
         super().__init__()
 
-    def __call__(self, event: Mapping[str, Any], context: object) -> dict[str, Any]:
+    def __call__(self, event: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
         """Apply one batch; the answer names the offset at which each partition stopped.
 
         Raises:
             DatabaseUnavailableError: nothing of the batch was applied; it comes again.
         """
-        del context
+        self._limit_time(context)
         partitions = [_Partition(name, records) for name, records in event["records"].items()]
         read_ones = {p.name: list(_read_until_failure(p)) for p in partitions}
         order_ids = {

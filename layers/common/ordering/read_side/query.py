@@ -37,11 +37,9 @@ QuestionT = TypeVar("QuestionT", bound=Value)
 READ_MODELS: Final = ("order_details", "customer_orders")
 """Every read model; each is a table of its name with one row and one version per order."""
 
-# A projection that works is done within milliseconds; one that is far behind is not asked as often.
+# A projection that works is done within milliseconds.
 _PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 0.01
-_PATIENT_AFTER: Final = 1.0
-_PATIENT_PAUSE: Final = 0.1
 
 # Asked of each read model that the question reads. Others' orders are as unseen as those that do
 # not exist: a token must not tell of them.
@@ -167,7 +165,5 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
 
 
 def _pause_after(waited: float) -> float:
-    """Give the seconds until the next look, from 2 ms at first over 10 ms to 100 ms at last."""
-    if waited >= _PATIENT_AFTER:
-        return _PATIENT_PAUSE
+    """Give the seconds until the next look: from 2 ms at first to 10 ms."""
     return min(_PAUSE + waited / 2, _LONGEST_PAUSE)

@@ -1,0 +1,59 @@
+"""What a caller makes a command depend on: ``Idempotency-Key`` and ``If-Match``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Self
+
+from ordering.http import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
+_ENTITY_TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
+_ENTITY_TAGS: Final = re.compile(rf"{_ENTITY_TAG.pattern}(?:[ \t]*,[ \t]*{_ENTITY_TAG.pattern})*")
+
+
+def idempotency_key_of(headers: Mapping[str, str]) -> str | None:
+    """Read the header, if there is one.
+
+    Raises:
+        Problem: 400 bad-idempotency-key.
+    """
+    key = headers.get("idempotency-key")
+    if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise Problem(
+            400, "bad-idempotency-key", "Idempotency-Key has 1 to 255 visible ASCII characters."
+        )
+    return key
+
+
+@dataclass(frozen=True)
+class IfMatch:
+    """The ETags that the order may have (RFC 9110, 13.1.1); None: any, but it has to be there."""
+
+    tags: frozenset[str] | None
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str]) -> Self | None:
+        """Read the header, if there is one.
+
+        Raises:
+            Problem: 400 bad-if-match. A tag that no order ever has is none that matches, and no
+                error.
+        """
+        if (sent := headers.get("if-match")) is None:
+            return None
+        if (sent := sent.strip()) == "*":
+            return cls(None)
+        if not _ENTITY_TAGS.fullmatch(sent):
+            raise Problem(
+                400, "bad-if-match", 'If-Match is the ETag of the order, such as "3" in quotes.'
+            )
+        return cls(frozenset(_ENTITY_TAG.findall(sent)))
+
+    def allows(self, version: int) -> bool:
+        """Tell whether the order may have this version; a weak tag never matches."""
+        return self.tags is None or f'"{version}"' in self.tags

@@ -1,0 +1,38 @@
+"""Commands through their handlers on the write database, and what they have written there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commands import place_order
+from ordering.postgres import Database
+from tests.integration.requests import OPERATOR, body_of, request
+from tests.shared import an_order
+
+
+class CountingDatabase(Database):
+    """Counts its round trips."""
+
+    round_trips = 0
+
+    def rows(self, statement: str, parameters: Any = None) -> Any:  # noqa: ANN401 - as its base
+        self.round_trips += 1
+        return super().rows(statement, parameters)
+
+
+def placed(database: Database, idempotency_key: str = "") -> str:
+    headers = {"idempotency_key": idempotency_key} if idempotency_key else {}
+    event = request(an_order(), path=None, query=None, claims=OPERATOR, **headers)
+    response = place_order.handler.using(database)(event, None)
+    assert response["statusCode"] == 201, response
+    return str(body_of(response)["order_id"])
+
+
+def events_of(owner: Database, order_id: str) -> list[tuple[int, str]]:
+    return [
+        (version, event_type)
+        for version, event_type in owner.rows(
+            "select version, type from order_events where order_id = %(id)s order by version",
+            {"id": order_id},
+        )
+    ]

@@ -1,0 +1,113 @@
+"""The functions' connection: to a server that is not there, is silent, or has gone."""
+
+from __future__ import annotations
+
+import json
+import math
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from commands import place_order
+from ordering.ids import uuid7
+from ordering.postgres import Database, DatabaseUnavailableError
+from projectors import order_details
+from queries import get_order
+from tests.integration.commands_on_postgres import placed
+from tests.integration.requests import body_of, request
+from tests.shared import an_order
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ordering.function import HttpFunction
+    from tests.databases import Databases
+
+EVENTS = Path(__file__).parents[2] / "events"
+
+
+def test_a_database_that_does_not_answer_is_503_with_retry_after() -> None:
+    nowhere = Database("host=127.0.0.1 port=1 dbname=ordering user=x", "none", "test")
+    response = place_order.handler.using(nowhere)(request(an_order()), None)
+    assert (response["statusCode"], body_of(response)["code"]) == (503, "service-unavailable")
+    assert response["headers"]["retry-after"] == "1"
+
+
+def test_a_connection_that_the_server_closed_is_replaced(databases: Databases) -> None:
+    database = databases.open("write", "ordering_command")
+    placed(database)
+    pid = database.connection.info.backend_pid
+    another = databases.open("write", "ordering_command")
+    another.rows("select pg_terminate_backend(%(pid)s, 5000)", {"pid": pid})
+    placed(database)
+
+
+class Deadline:
+    """Lambda's context, of which only the time left is asked."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self._seconds * 1000)
+
+
+@pytest.fixture
+def silent() -> Iterator[Database]:
+    """A server that takes connections and says nothing: one that was stopped, not ended."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        yield Database(f"host=127.0.0.1 port={port} dbname=ordering user=x", "none", "test")
+
+
+@pytest.mark.parametrize(
+    ("function", "path"),
+    [(place_order.handler, {}), (get_order.handler, {"order_id": str(uuid7())})],
+)
+def test_a_server_that_is_silent_is_503_while_there_is_time_to_say_so(
+    silent: Database, function: HttpFunction, path: dict[str, str]
+) -> None:
+    body = an_order() if function is place_order.handler else None
+    response = function.using(silent)(request(body, path=path), Deadline(1.2))
+    assert (response["statusCode"], body_of(response)["code"]) == (503, "service-unavailable")
+    assert response["headers"]["retry-after"] == "1"
+
+
+def test_a_projector_whose_database_is_silent_fails_and_gets_its_records_again(
+    silent: Database,
+) -> None:
+    event: dict[str, Any] = json.loads((EVENTS / "order_details.json").read_text())
+    with pytest.raises(DatabaseUnavailableError, match="does not answer"):
+        order_details.handler.using(silent)(event, Deadline(1.2))
+
+
+def test_an_answer_that_takes_too_long_is_given_up_with_its_connection(
+    databases: Databases,
+) -> None:
+    database = databases.open("write", "ordering_command")
+    pid = database.connection.info.backend_pid
+    database.answer_by = time.monotonic() + 0.1
+    with pytest.raises(DatabaseUnavailableError, match="does not answer"):
+        database.rows("select pg_sleep(5)")
+    database.answer_by = math.inf
+    # What is still to come on the old connection would be taken for the next one's answer.
+    assert database.rows("select pg_backend_pid() <> %(pid)s", {"pid": pid}) == [(True,)]
+
+
+def test_an_answer_larger_than_any_buffer_arrives_whole(databases: Databases) -> None:
+    database = databases.open("write", "ordering_command")
+    text = "x" * 20_000_000
+    assert database.rows("select %(text)s", {"text": text}) == [(text,)]
+
+
+def test_a_statement_that_the_server_gives_up_leaves_the_connection_as_it_was(
+    databases: Databases,
+) -> None:
+    database = databases.open("write", "ordering_command")
+    pid = database.connection.info.backend_pid
+    with pytest.raises(DatabaseUnavailableError, match="statement timeout"):
+        database.rows("set statement_timeout = 10; select pg_sleep(1)")
+    assert database.rows("select pg_backend_pid() = %(pid)s", {"pid": pid}) == [(True,)]
