@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from ordering.events import OrderPlaced
-from ordering.read_side.documents import money, order_document
+from ordering.read_side.documents import costs_nothing, money, order_document
 from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import Document, ProjectorFunction
 
@@ -49,6 +50,8 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
         item["total"] = money(after.totals.total, item["currency"])
     if after.units is not None:
         item |= {"line_count": after.units.lines, "item_count": after.units.kept}
+    if costs_nothing(published):
+        item |= {"total": money(Decimal(0), item["currency"]), "item_count": 0}
     return item
 
 

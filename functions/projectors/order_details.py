@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final, assert_never
 
 from ordering.events import (
@@ -32,7 +33,7 @@ from ordering.events import (
     ShipmentLost,
     ShippingAddressChanged,
 )
-from ordering.read_side.documents import money, order_document, upserted
+from ordering.read_side.documents import costs_nothing, money, order_document, upserted
 from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import Document, ProjectorFunction
 
@@ -82,7 +83,7 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
         if changed is not None:
             parts = [_part(part, currency) for part in changed]
             document[name] = upserted(document[name], parts, key)
-    return document
+    return document | _all_cancelled(document) if costs_nothing(published) else document
 
 
 def _placed(order_id: str, fact: OrderPlaced) -> Document:
@@ -113,6 +114,19 @@ def _placed(order_id: str, fact: OrderPlaced) -> Document:
         "notes": [],
         "shipping_address": fact.shipping_address.model_dump(),
         "billing_address": fact.billing_address and fact.billing_address.model_dump(),
+    }
+
+
+def _all_cancelled(document: Document) -> Document:
+    nothing = money(Decimal(0), document["currency"])
+    return {
+        "totals": dict.fromkeys(document["totals"], nothing),
+        "balance": dict.fromkeys(document["balance"], nothing),
+        "units": document["units"] | {"kept": 0, "to_ship": 0},
+        "lines": [
+            line | {"cancelled": line["ordered"], "total": nothing, "tax": nothing}
+            for line in document["lines"]
+        ],
     }
 
 

@@ -18,7 +18,7 @@ from tests.domain.vocabulary import NOW
 
 if TYPE_CHECKING:
     from ordering.order import Order
-    from ordering.read_side.projection import Document
+    from ordering.recorded import Recorded
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "data" / "events"
@@ -90,22 +90,22 @@ def test_version_1_says_of_a_placed_order_what_version_2_says() -> None:
     assert upcast == today
 
 
-def test_read_models_follow_a_life_of_version_1() -> None:
-    details: Document | None = None
-    listed: Document | None = None
-    for version, name in enumerate(("OrderPlaced", "OrderConfirmed", "OrderCancelled"), start=1):
-        recorded = parse(name, 1, sample(name, 1))
-        event = PublishedEvent(
-            "an-order", version, NOW, "operator", "c", "t", recorded.fact, recorded.after
-        )
-        details = order_details.fold(details, event)
-        listed = customer_orders.fold(listed, event)
-    assert details is not None
-    assert listed is not None
-    assert details["status"] == listed["status"] == "cancelled"
-    assert details["cancellation_reason"] == "ordered twice"
-    # What version 1 did not record stays as it was.
-    assert details["totals"]["total"] == listed["total"] == {"amount": "578.37", "currency": "EUR"}
+def test_read_models_follow_a_life_of_version_1_as_one_of_today() -> None:
+    names = ("OrderPlaced", "OrderConfirmed", "OrderCancelled")
+    stored = [parse(name, 1, sample(name, 1)) for name in names]
+    today, _ = record(None, [event.fact for event in stored])
+    for fold in (order_details.fold, customer_orders.fold):
+        document, document_of_today = None, None
+        for version, (old, new) in enumerate(zip(stored, today, strict=True), start=1):
+            document = fold(document, published(version, old))
+            document_of_today = fold(document_of_today, published(version, new))
+            assert document == document_of_today
+        assert document is not None
+        assert document["status"] == "cancelled"
+
+
+def published(version: int, event: Recorded) -> PublishedEvent:
+    return PublishedEvent("an-order", version, NOW, "operator", "c", "t", event.fact, event.after)
 
 
 @pytest.mark.parametrize(

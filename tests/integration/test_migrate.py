@@ -13,12 +13,12 @@ from ordering.delivery.envelope import PublishedEvent
 from ordering.evolution import evolve
 from ordering.order import Order
 from ordering.recorded import parse
-from projectors import order_details
+from projectors import customer_orders, order_details
 from tests.databases import MIGRATIONS
 from tests.domain.vocabulary import NOW
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ordering.postgres import Database
@@ -138,20 +138,15 @@ def test_a_state_stored_before_lines_had_parts_becomes_the_fold_of_its_events(
 def test_a_document_stored_before_lines_had_parts_becomes_the_fold_of_its_events(
     database: Database, tmp_path: Path, length: int
 ) -> None:
-    document: Document | None = None
-    for version, (event_type, data) in enumerate(EVENTS[:length], start=1):
-        recorded = parse(event_type, 1, data)
-        published = PublishedEvent(
-            "an-order", version, NOW, "operator", "c", "t", recorded.fact, recorded.after
-        )
-        document = order_details.fold(document, published)
-    assert document is not None
+    placed, document = (folded(order_details.fold, number) for number in (1, length))
     old = {name: value for name, value in document.items() if name not in NEW}
     parts = ("ordered", "cancelled", "shipped", "lost", "delivered", "returned", "coupon_share")
+    # A cancelled order kept its amounts.
+    old["totals"] = placed["totals"]
     old["lines"] = [
         {name: value for name, value in line.items() if name not in parts}
         | {"quantity": line["ordered"]}
-        for line in document["lines"]
+        for line in placed["lines"]
     ]
     write(tmp_path, **{"0001_d": "create table order_details (order_id uuid, document json)"})
     migrate(database, tmp_path)
@@ -163,3 +158,37 @@ def test_a_document_stored_before_lines_had_parts_becomes_the_fold_of_its_events
     write(tmp_path, **{migration.stem: migration.read_text()})
     assert migrate(database, tmp_path) == [migration.name]
     assert database.rows("select document from order_details") == [(document,)]
+
+
+@pytest.mark.parametrize("length", [1, 2, 3], ids=["placed", "confirmed", "cancelled"])
+def test_an_item_stored_before_cancelled_orders_cost_nothing_becomes_the_fold_of_its_events(
+    database: Database, tmp_path: Path, length: int
+) -> None:
+    placed, item = (folded(customer_orders.fold, number) for number in (1, length))
+    old = item | {name: placed[name] for name in ("total", "item_count")}
+    table = "create table customer_orders (order_id uuid, status text, document json)"
+    write(tmp_path, **{"0001_c": table})
+    migrate(database, tmp_path)
+    database.rows(
+        "insert into customer_orders values (gen_random_uuid(), %(status)s, %(document)s)",
+        {"status": old["status"], "document": json.dumps(old)},
+    )
+    migration = MIGRATIONS / "read" / "0003_cancelled_orders_cost_nothing.sql"
+    write(tmp_path, **{migration.stem: migration.read_text()})
+    assert migrate(database, tmp_path) == [migration.name]
+    assert database.rows("select document from customer_orders") == [(item,)]
+
+
+def folded(fold: Callable[[Document | None, PublishedEvent], Document], length: int) -> Document:
+    """Give the document that the first events lead to."""
+    document: Document | None = None
+    for version, (event_type, data) in enumerate(EVENTS[:length], start=1):
+        recorded = parse(event_type, 1, data)
+        document = fold(
+            document,
+            PublishedEvent(
+                "an-order", version, NOW, "operator", "c", "t", recorded.fact, recorded.after
+            ),
+        )
+    assert document is not None
+    return document

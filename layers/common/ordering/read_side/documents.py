@@ -4,14 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ordering.events import OrderCancelled
+from ordering.values import round_to_currency
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
+    from ordering.delivery.envelope import PublishedEvent
+
 
 def money(amount: Decimal, currency: str) -> dict[str, str]:
-    """Write an amount as the HTTP contract does."""
-    return {"amount": format(amount, "f"), "currency": currency}
+    """Write an amount as the HTTP contract does, with all of the currency's digits."""
+    return {"amount": format(round_to_currency(amount, currency), "f"), "currency": currency}
+
+
+def costs_nothing(published: PublishedEvent) -> bool:
+    """Tell whether it is a cancellation of version 1, which did not say what follows.
+
+    It is known all the same: every unit is cancelled and nothing was ever paid, for there were no
+    payments then.
+    """
+    return isinstance(published.fact, OrderCancelled) and published.after.units is None
 
 
 def order_document(document: dict[str, Any] | None) -> dict[str, Any]:
