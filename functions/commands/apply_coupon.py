@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import ModelWrapValidatorHandler, model_validator
 
 from ordering.command_side import CommandFunction
 from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
 from ordering.events import CouponApplied
-from ordering.parts import Coupon
+from ordering.parts import Coupon, not_one_of_both
+from ordering.validation import validate_with
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +20,12 @@ if TYPE_CHECKING:
 
 class ApplyCoupon(Coupon):
     """Use a coupon that takes off a percentage or an amount of the order's currency."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _is_one_of_both(cls, sent: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - a validator sees whatever the client sent
+        # Instead of the coupon's own: this one tells with it what else is wrong.
+        return validate_with(sent, validate, not_one_of_both)
 
 
 ANOTHER_COUPON = Refusal(

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from pydantic import (
     BeforeValidator,
     Field,
-    ModelWrapValidatorHandler,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
@@ -127,7 +126,8 @@ class Balance(Value):
     refunded: Sum
 
 
-def _not_one_of_both(sent: Any) -> PydanticCustomError | None:  # noqa: ANN401 - as _not_too_many
+def not_one_of_both(sent: Any) -> PydanticCustomError | None:  # noqa: ANN401 - as _not_too_many
+    """Find that a coupon, or what was sent for one, takes off neither or both."""
     coupon = members(sent)
     if coupon and (coupon.get("percent_off") is None) == (coupon.get("amount_off") is None):
         return fields_error(
@@ -143,10 +143,11 @@ class Coupon(Value):
     percent_off: Percent | None = None
     amount_off: Money | None = None
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _is_one_of_both(cls, sent: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - as _not_too_many
-        return validate_with(sent, validate, _not_one_of_both)
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> Self:
+        if (problem := not_one_of_both(self)) is not None:
+            raise problem
+        return self
 
 
 class Payment(Value):

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 CommandT = TypeVar("CommandT", bound=Value)
 
+_canonical: Final = json.JSONEncoder(sort_keys=True).encode
 _ATTEMPTS: Final = 6
 """One, and up to five more after a lost race."""
 
@@ -118,7 +119,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         of the command that this caller does not send.
         """
         asked = [self.command.__module__.rpartition(".")[2], order_id, body]
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
+        return hashlib.sha256(_canonical(asked).encode()).digest()
 
     def _parse(self, request: Request, body: object) -> CommandT:
         path = {n: value for n, value in request.path_parameters.items() if n != "order_id"}
