@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from ordering.events import LineCancelled, ReturnReceived
-from ordering.parts import ReceivedItem
+from ordering import status as statuses
+from ordering.events import CouponApplied, LineCancelled, ReturnReceived
+from ordering.parts import Coupon, ReceivedItem
 from ordering.status import DEFINITIONS, Standing
 from ordering.values import Status
+from tests.domain.laws import check
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CANCELLED,
@@ -24,6 +26,7 @@ from tests.domain.vocabulary import (
     RETURN_REQUESTED,
     SHIPPED,
     TOTAL,
+    a_line_was_added,
     a_line_was_cancelled,
     a_payment_was_captured,
     a_payment_was_refunded,
@@ -34,15 +37,18 @@ from tests.domain.vocabulary import (
     a_shipment_was_delivered,
     a_shipment_was_lost,
     after,
+    an_order_was_placed,
     it_was_cancelled,
     it_was_completed,
+    it_was_confirmed,
     it_was_held,
     it_was_released,
     items_were_shipped,
+    pasts,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ordering.events import OrderEvent
 
@@ -58,6 +64,12 @@ ALL_BACK = (
     a_return_was_received(quantity=15),
 )
 REFUNDED = (*ALL_BACK, a_payment_was_refunded("548.91"))
+FREE = (
+    an_order_was_placed(shipping_fee=Decimal("0.00")),
+    CouponApplied(coupon=Coupon(code="GIFT", percent_off=Decimal(100))),
+)
+FREE_BACK = (*FREE, it_was_confirmed(), *ALL_BACK[len(PAID) :])
+"""Nothing of it was ever owed, so nothing is refunded."""
 
 
 def reaching(status: str, *past: OrderEvent, because: str = "") -> object:
@@ -94,6 +106,7 @@ def reaching(status: str, *past: OrderEvent, because: str = "") -> object:
         reaching("refund_due", *RETURN_APPROVED, a_return_was_received()),
         reaching("part_returned", *PART_RETURNED),
         reaching("refunded", *REFUNDED),
+        reaching("returned", *FREE_BACK),
         reaching("cancelled", *CANCELLED),
         reaching("cancelled", *CONFIRMED, it_was_cancelled(), because="after it was confirmed"),
         reaching("cancelled", *PLACED, a_line_was_cancelled(15), because="line by line"),
@@ -113,16 +126,6 @@ def test_an_order_has_the_status_that_its_past_makes(
     past: Sequence[OrderEvent], status: str
 ) -> None:
     assert after(past).status == status
-
-
-def test_an_order_that_came_back_and_had_cost_nothing_is_returned() -> None:
-    """Nothing was paid, so nothing is refunded."""
-    order = after(ALL_BACK)
-    nothing = order.balance.model_copy(
-        update={"captured": Decimal(0), "refunded": Decimal(0), "due_back": Decimal(0)}
-    )
-    standing = Standing(order, order.units, nothing)
-    assert next(d.status for d in DEFINITIONS if d.holds(standing)) == "returned"
 
 
 @pytest.mark.parametrize(
@@ -197,3 +200,146 @@ def test_a_line_that_was_shipped_in_part_may_be_all_delivered_when_its_rest_is_c
     order = after((*PART_DELIVERED, rest))
     assert order.status == "refund_due"
     assert after((*PART_DELIVERED, rest, a_payment_was_refunded("365.94"))).status == "delivered"
+
+
+@pasts(
+    *(CONFIRMED, PART_PAID, PAID, IN_FULFILMENT, PART_SHIPPED, SHIPPED, PART_DELIVERED, DELIVERED),
+    *(PART_RETURNED, COMPLETED, FREE_BACK, REFUNDED, RETURN_APPROVED, RETURN_REQUESTED),
+    *((*PLACED, it_was_held()), CANCELLED, (*PAID, it_was_cancelled())),
+)
+def test_the_laws_object_when_a_status_is_never_told(
+    monkeypatch: pytest.MonkeyPatch, past: Sequence[OrderEvent]
+) -> None:
+    order = after(past)
+    check(order)
+    others = [each for each in DEFINITIONS if each.status != order.status]
+    monkeypatch.setattr(statuses, "DEFINITIONS", others)
+    with pytest.raises(AssertionError):
+        check(order)
+
+
+def otherwise(
+    status: str, holds: Callable[[Standing], bool], *past: OrderEvent, because: str
+) -> object:
+    return pytest.param(status, holds, past, id=f"{status} {because}")
+
+
+@pytest.mark.parametrize(
+    ("status", "holds", "past"),
+    [
+        otherwise(
+            "refund_due",
+            lambda now: now.balance.due_back > 100,
+            *(*PAID, a_line_was_cancelled(1)),
+            because="if it is much",
+        ),
+        otherwise(
+            "cancelled",
+            lambda now: any(line.cancelled == line.ordered for line in now.order.lines),
+            *(*PLACED, a_line_was_added(), a_line_was_cancelled(2, line_id=2)),
+            because="if one line is",
+        ),
+        otherwise(
+            "held",
+            lambda now: now.order.held and now.order.confirmed,
+            *(*PLACED, it_was_held()),
+            because="if confirmed",
+        ),
+        otherwise(
+            "return_requested",
+            lambda now: any(part.state != "approved" for part in now.order.returns),
+            *(*RETURN_REQUESTED, a_return_was_rejected()),
+            because="though it was decided",
+        ),
+        otherwise(
+            "return_approved",
+            lambda now: any(part.state in {"approved", "rejected"} for part in now.order.returns),
+            *(*RETURN_REQUESTED, a_return_was_rejected()),
+            because="though it was rejected",
+        ),
+        otherwise(
+            "refunded",
+            lambda now: now.units.kept == 0,
+            *FREE_BACK,
+            because="though nothing was paid",
+        ),
+        otherwise(
+            "returned",
+            lambda now: now.units.returned > 0,
+            *PART_RETURNED,
+            because="though some are kept",
+        ),
+        otherwise(
+            "completed",
+            lambda now: (
+                now.units.to_ship == 0
+                and now.units.delivered == now.units.shipped
+                and now.units.lines > 1
+            ),
+            *COMPLETED,
+            because="if more than one line is delivered",
+        ),
+        otherwise(
+            "part_returned",
+            lambda now: bool(now.order.returns),
+            *(*RETURN_REQUESTED, a_return_was_rejected()),
+            because="though nothing came",
+        ),
+        otherwise(
+            "delivered",
+            lambda now: now.units.to_ship == 0 and now.units.delivered > 0,
+            *(*PART_DELIVERED, items_were_shipped("ship-2", 10)),
+            because="though the rest is on its way",
+        ),
+        otherwise(
+            "part_delivered",
+            lambda now: now.units.shipped > 1,
+            *PART_SHIPPED,
+            because="though on its way",
+        ),
+        otherwise(
+            "shipped",
+            lambda now: now.units.to_ship <= 10,
+            *PART_SHIPPED,
+            because="though some are to ship",
+        ),
+        otherwise(
+            "part_shipped",
+            lambda now: bool(now.order.shipments),
+            *(*SHIPPED, a_shipment_was_lost()),
+            because="though it was lost",
+        ),
+        otherwise(
+            "in_fulfilment",
+            lambda now: now.order.confirmed and now.balance.owed == 0,
+            *PAID,
+            because="though nobody works on it",
+        ),
+        otherwise("paid", lambda now: now.balance.owed == 0, *FREE, because="though not confirmed"),
+        otherwise(
+            "part_paid",
+            lambda now: now.order.confirmed and now.balance.captured > now.balance.owed,
+            *PART_PAID,
+            because="if more than is owed",
+        ),
+        otherwise(
+            "part_paid",
+            lambda now: now.order.confirmed and now.balance.authorized > 0,
+            *AUTHORIZED,
+            because="though only promised",
+        ),
+        otherwise("confirmed", lambda _: True, *PLACED, because="always"),
+    ],
+)
+def test_the_laws_object_to_another_definition(
+    monkeypatch: pytest.MonkeyPatch,
+    status: str,
+    holds: Callable[[Standing], bool],
+    past: Sequence[OrderEvent],
+) -> None:
+    order = after(past)
+    check(order)
+    changed = [d._replace(holds=holds) if d.status == status else d for d in DEFINITIONS]
+    monkeypatch.setattr(statuses, "DEFINITIONS", changed)
+    with pytest.raises(AssertionError):
+        check(order)
