@@ -156,10 +156,14 @@ def ask(  # noqa: C901, PLR0912, PLR0915 - one case per command
         case "approve_return" | "reject_return" | "receive_return":
             state = "approved" if stem == "receive_return" else "requested"
             known = [p.return_id for p in order.returns if p.state == state or wrong == STATE]
-            path = {"return_id": _id("ret", known, which, wrong)}
             body = reason if stem == "reject_return" else {}
             if stem == "receive_return" and much % 2:
-                body = {"items": _items(order, "delivered", which, much - 1, wrong)}
+                items = _items(order, "delivered", which, much - 1, wrong)
+                # Of some lines, which may be in the return or not, or not in the order, none came.
+                body = {"items": [item | {"quantity": 0} if much > 4 else item for item in items]}
+                # Then it is the items that are wrong, and the return is right.
+                wrong = 0 if wrong == IDENTITY else wrong
+            path = {"return_id": _id("ret", known, which, wrong)}
         case "refund_payment":
             amount = _part(order.balance.due_back, order.currency, much, wrong)
             body = {
