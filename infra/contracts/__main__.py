@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from infra.contracts import events, openapi, rules
-from infra.contracts.compatibility import incompatibilities
+from infra.contracts.compatibility import CURRENCIES, incompatibilities, unreadable_currencies
+from ordering.values import CURRENCY_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,10 +30,10 @@ RELEASED: Final = ROOT / "docs" / "events" / "released"
 
 
 def main() -> int:
-    """Write or check all documents, or release the events' schemas."""
+    """Write or check all documents, or release the events as they are."""
     parser = argparse.ArgumentParser(prog="python -m infra.contracts", description=__doc__)
     parser.add_argument("--check", action="store_true", help="change nothing; name what differs")
-    parser.add_argument("--release", action="store_true", help="release the events' schemas")
+    parser.add_argument("--release", action="store_true", help="release the events")
     arguments = parser.parse_args()
     if arguments.release:
         return _release()
@@ -52,14 +54,22 @@ def main() -> int:
     broken = list(incompatibilities(RELEASED, ROOT / events.SCHEMAS))
     for change in broken:
         print(f"{change} (a change like this is a new schema version)", file=sys.stderr)
-    return int(bool(differing or broken))
+    lost = list(unreadable_currencies(RELEASED, CURRENCY_DIGITS))
+    for currency in lost:
+        print(f"{currency}: stored amounts of it could not be read", file=sys.stderr)
+    return int(bool(differing or broken or lost))
 
 
 def _release() -> int:
-    """Remember the schemas as they are: from now on their versions only gain optional fields."""
+    """Remember the schemas as they are: from now on their versions only gain optional fields.
+
+    And the currencies: from now on there are only more of them.
+    """
     RELEASED.mkdir(parents=True, exist_ok=True)
     for file in (ROOT / events.SCHEMAS).glob("*.json"):
         shutil.copyfile(file, RELEASED / file.name)
+    currencies = json.dumps(dict(sorted(CURRENCY_DIGITS.items())), indent=2)
+    (RELEASED / CURRENCIES).write_text(currencies + "\n")
     return 0
 
 
