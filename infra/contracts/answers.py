@@ -19,8 +19,16 @@ from ordering.parts import (
     Totals,
     Units,
 )
-from ordering.values import Address, Money, Status
+from ordering.values import Address, Currency, Status, Sum, Value
 from projectors.order_details import AMOUNTS
+
+
+class MoneyAnswer(Value):
+    """An amount with its currency; computed ones may have more digits than a client may send."""
+
+    amount: Sum
+    currency: Currency
+
 
 _MONEY: Final = {"$ref": "#/components/schemas/Money"}
 _TEXT: Final = {"type": "string"}
@@ -115,11 +123,12 @@ def documents() -> dict[str, Schema]:
         "Receipt": RECEIPT,
         "Problem": PROBLEM,
         "GatewayError": GATEWAY_ERROR,
-        "Money": _definitions(Money, {}),
     }
     for model in (Line, Payment, Shipment, Return, Refund):
         found[model.__name__] = _part(model, found)
     found["Coupon"] = _part(Coupon, found)
+    # Not what the client may send, which a coupon refers to by the same name.
+    found["Money"] = _definitions(MoneyAnswer, {})
     found["Address"] = _part(Address, found)
     found["Units"] = _part(Units, found)
     found["Order"] = _order()
