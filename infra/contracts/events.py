@@ -25,7 +25,7 @@ TOPIC: Final = "ordering.orders"
 
 
 def documents() -> Mapping[str, str]:
-    """Give the schemas of the newest event versions, and the AsyncAPI document."""
+    """Give the schemas of the newest event versions, and the AsyncAPI document of all versions."""
     written = {
         f"{SCHEMAS}/{name}.v{event.schema_version}.json": json.dumps(schema_of(name), indent=2)
         + "\n"
@@ -51,7 +51,14 @@ def schema_of(name: str) -> Schema:
 
 def _asyncapi() -> dict[str, Any]:
     channel = "#/channels/orders"
-    messages = [*EVENT_TYPES, "Watermark"]
+    messages = {
+        **{
+            f"{name}.v{version}": _message(name, version)
+            for name, event in EVENT_TYPES.items()
+            for version in range(1, event.schema_version + 1)
+        },
+        "Watermark": _watermark(),
+    }
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -61,7 +68,8 @@ def _asyncapi() -> dict[str, Any]:
                 "Each change of an order's state is one record, a CloudEvents 1.0 object in "
                 "structured mode. The records of one order are in version order on one partition; "
                 "a record may come more than once. Readers ignore fields that they do not know, "
-                "and skip versions that they have applied."
+                "and skip versions of the order that they have applied. Records in an older schema "
+                "version of an event may still be there."
             ),
             "license": {"name": "Apache-2.0"},
         },
@@ -87,18 +95,17 @@ def _asyncapi() -> dict[str, Any]:
             },
         },
         "components": {
-            "messages": {
-                **{name: _message(name) for name in EVENT_TYPES},
-                "Watermark": _watermark(),
-            },
+            "messages": messages,
             "schemas": {"Envelope": _envelope()},
         },
     }
 
 
-def _message(name: str) -> dict[str, Any]:
+def _message(name: str, version: int) -> dict[str, Any]:
     event = EVENT_TYPES[name]
-    version = event.schema_version
+    older = (
+        "" if version == event.schema_version else f" (Not written any more: v{version + 1} is.)"
+    )
     attributes = {
         "type": {"const": f"ordering.order.{name}.v{version}"},
         "dataschema": {"const": f"urn:ordering:events:{name}:{version}"},
@@ -106,9 +113,9 @@ def _message(name: str) -> dict[str, Any]:
     }
     sample = json.loads((_ROOT / SAMPLES / f"{name}.v{version}.json").read_text())
     return {
-        "name": name,
-        "title": name,
-        "summary": " ".join((event.__doc__ or "").split()),
+        "name": f"{name}.v{version}",
+        "title": f"{name}, version {version}",
+        "summary": " ".join((event.__doc__ or "").split()) + older,
         "contentType": CONTENT_TYPE,
         "payload": {
             "allOf": [

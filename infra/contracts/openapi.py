@@ -6,7 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.contracts import answers
+from infra.contracts import answers, examples
 from infra.contracts.functions import ROOT, HttpFile, files_of, read_template
 from infra.contracts.http_parts import (
     COMMAND_HEADERS,
@@ -75,6 +75,7 @@ def document() -> dict[str, Any]:
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": dict(sorted(schemas.items())),
+            "examples": {name: {"value": problem} for name, problem in examples.problems().items()},
             "headers": HEADERS,
             "parameters": REQUEST_HEADERS,
             "securitySchemes": {
@@ -106,7 +107,7 @@ def _command(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> di
     success = {
         "description": "What was done",
         "headers": _headers(*COMMAND_HEADERS, *(["Location"] if opens else [])),
-        "content": {"application/json": {"schema": {"$ref": _REFERENCE + "Receipt"}}},
+        "content": _example_of(file, "Receipt", examples.receipt(file.stem)),
     }
     names = ["Idempotency-Key", *([] if opens else ["If-Match"]), "traceparent", "X-Correlation-Id"]
     operation: dict[str, Any] = {
@@ -117,7 +118,7 @@ def _command(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> di
         operation["requestBody"] = body
     operation["responses"] = {
         "201" if opens else "200": success,
-        **_problems(problems_of("command", file)),
+        **_problems("command", file),
     }
     return operation
 
@@ -140,9 +141,7 @@ def _query(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> dict
     success = {
         "description": "The answer, and how fresh it is",
         "headers": _headers(*QUERY_HEADERS, *(["ETag"] if single else [])),
-        "content": {
-            "application/json": {"schema": {"$ref": _REFERENCE + _ANSWERS[file.stem]}},
-        },
+        "content": _example_of(file, _ANSWERS[file.stem], examples.answer(file.stem)),
     }
     unchanged = {"description": "It is what the client has", "headers": _headers("ETag")}
     return {
@@ -154,8 +153,17 @@ def _query(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> dict
         "responses": {
             "200": success,
             **({"304": unchanged} if single else {}),
-            **_problems(problems_of("query", file)),
+            **_problems("query", file),
         },
+    }
+
+
+def _example_of(file: HttpFile, schema: str, example: object) -> dict[str, Any]:
+    return {
+        "application/json": {
+            "schema": {"$ref": _REFERENCE + schema},
+            "examples": {file.stem: {"value": example}},
+        }
     }
 
 
@@ -212,11 +220,12 @@ def _headers(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _problems(codes: Mapping[int, Mapping[str, str]]) -> dict[str, Any]:
-    return {str(status): _problem(status, codes[status]) for status in sorted(codes)}
+def _problems(kind: str, file: HttpFile) -> dict[str, Any]:
+    codes = problems_of(kind, file)
+    return {str(status): _problem(status, codes[status], file.stem) for status in sorted(codes)}
 
 
-def _problem(status: int, codes: Mapping[str, str]) -> dict[str, Any]:
+def _problem(status: int, codes: Mapping[str, str], stem: str) -> dict[str, Any]:
     said = [f"- `{code}`: {detail}" for code, detail in sorted(codes.items()) if detail]
     schema = {
         "allOf": [
@@ -225,6 +234,11 @@ def _problem(status: int, codes: Mapping[str, str]) -> dict[str, Any]:
         ]
     }
     content: dict[str, Any] = {"application/problem+json": {"schema": schema}}
+    named = {code: examples.problem_named(code, stem) for code in sorted(codes)}
+    if any(named.values()):
+        content["application/problem+json"]["examples"] = {
+            code: {"$ref": f"#/components/examples/{name}"} for code, name in named.items() if name
+        }
     if status in _OF_THE_GATEWAY:
         gateway = {"$ref": _REFERENCE + "GatewayError"}
         content["application/json"] = {"schema": gateway}
