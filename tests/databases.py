@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infra.local.logs import Logs
 from infra.local.servers.passwords import load_or_create_passwords
@@ -16,7 +16,7 @@ from operations.migrate import migrate
 from ordering.postgres import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Coroutine, Iterator
     from pathlib import Path
 
 MIGRATIONS = ROOT / "infra" / "migrations"
@@ -65,10 +65,7 @@ def running_databases(directory: Path) -> Iterator[Databases]:
     """Run both clusters, with their data in this directory."""
     passwords = load_or_create_passwords(directory / "passwords.json", ROLES)
     ports = {side: free_port() for side in ROLES}
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    with Logs(directory / "logs", console=None) as logs:
+    with Logs(directory / "logs", console=None) as logs, running_loop() as run:
         clusters = [
             PostgresCluster(
                 side,
@@ -80,23 +77,46 @@ def running_databases(directory: Path) -> Iterator[Databases]:
             )
             for side in ROLES
         ]
-
-        async def start() -> None:
-            await asyncio.gather(*(cluster.start() for cluster in clusters))
-            await asyncio.gather(*(cluster.provide_roles() for cluster in clusters))
-
-        async def stop() -> None:
-            await asyncio.gather(*(cluster.stop() for cluster in clusters))
-
-        asyncio.run_coroutine_threadsafe(start(), loop).result(60)
         databases = Databases(ports, passwords)
         try:
+            run(start(clusters), 60)
             for side in ROLES:
                 migrate(databases.owner(side), MIGRATIONS / side)
             yield databases
         finally:
             databases.close()
-            asyncio.run_coroutine_threadsafe(stop(), loop).result(30)
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
+            run(stop(clusters), 30)
+
+
+async def start(clusters: list[PostgresCluster]) -> None:
+    # A group, for none may still be starting when another has failed and all are stopped.
+    async with asyncio.TaskGroup() as group:
+        for cluster in clusters:
+            group.create_task(cluster.start())
+    for cluster in clusters:
+        await cluster.provide_roles()
+
+
+async def stop(clusters: list[PostgresCluster]) -> None:
+    await asyncio.gather(*(cluster.stop() for cluster in clusters))
+
+
+@contextlib.contextmanager
+def running_loop() -> Iterator[Callable[[Coroutine[Any, Any, None], float], None]]:
+    """Run an event loop in a thread; gives what runs a coroutine there for so many seconds."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+
+    async def limited(work: Coroutine[Any, Any, None], seconds: float) -> None:
+        async with asyncio.timeout(seconds):
+            await work
+
+    try:
+        yield lambda work, seconds: asyncio.run_coroutine_threadsafe(
+            limited(work, seconds), loop
+        ).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()

@@ -5,6 +5,7 @@ refuses to run as root, so a runner that is root runs it as a system user of its
 """
 
 import asyncio
+import fcntl
 import os
 import pwd
 import shutil
@@ -239,7 +240,11 @@ class PostgresCluster:
 
 
 def _provide_system_user(name: str) -> None:
+    # Asked for by several clusters and stacks at once, useradd makes a user of that name for each.
+    # The lock is on a directory that every system has; closing it gives the lock back.
+    lock = os.open("/etc", os.O_RDONLY)
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         pwd.getpwnam(name)
     except KeyError:
         command = ["useradd", "--system", "--no-create-home", "--shell", "/bin/false", name]
@@ -249,6 +254,8 @@ def _provide_system_user(name: str) -> None:
                 f"PostgreSQL does not run as root, and {name}, for it to run as, cannot be made: "
                 f"{result.stderr}"
             ) from None
+    finally:
+        os.close(lock)
 
 
 def _let_pass(directory: Path) -> None:

@@ -6,16 +6,21 @@ import os
 import signal
 import socket
 import subprocess
+import sys
+import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg2
 import pytest
 
 from infra.local.logs import Logs
-from infra.local.servers.child import death_signal_command
+from infra.local.servers.child import StartError, death_signal_command
 from infra.local.servers.passwords import load_or_create_passwords, write_pgpass
-from infra.local.servers.postgres import PostgresCluster
+from infra.local.servers.postgres import PostgresCluster, _provide_system_user
+from infra.local.settings import ROOT
+from tests.databases import running_databases
 from tests.integration.local_runner.lambda_fixtures import until
 
 PASSWORDS = {
@@ -155,6 +160,61 @@ def test_a_lock_file_whose_pid_is_somebody_else_s_now_does_not_matter(
             assert ask(port, "select 1") == [(1,)]
 
     asyncio.run(scenario())
+
+
+def test_one_user_is_made_however_many_clusters_ask_for_it_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    users: list[str] = []
+    asked = threading.Barrier(2, timeout=0.5)
+
+    def look_up(name: str) -> None:
+        known = name in users
+        with contextlib.suppress(threading.BrokenBarrierError):  # the other one waits for its turn
+            asked.wait()
+        if not known:
+            raise KeyError(name)
+
+    def add(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        users.append(command[-1])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr("infra.local.servers.postgres.pwd.getpwnam", look_up)
+    monkeypatch.setattr("infra.local.servers.postgres.subprocess.run", add)
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(_provide_system_user, ["postgres_of_tests"] * 2))
+    assert users == ["postgres_of_tests"]
+
+
+def test_another_process_waits_while_a_user_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asks = "from infra.local.servers.postgres import _provide_system_user as ask; ask('root')"
+    others: list[subprocess.Popen[bytes]] = []
+
+    def add(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        other = subprocess.Popen([sys.executable, "-c", asks], cwd=ROOT)
+        others.append(other)
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(2)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr("infra.local.servers.postgres.subprocess.run", add)
+    _provide_system_user("nobody_of_that_name")
+    assert others[0].wait(10) == 0
+
+
+def test_databases_that_cannot_start_fail_and_leave_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def no_read_side(self: PostgresCluster) -> None:
+        raise StartError(f"no {self.name} database")
+
+    threads = threading.active_count()
+    monkeypatch.setattr(PostgresCluster, "start", no_read_side)
+    with pytest.raises(ExceptionGroup), running_databases(tmp_path):
+        pass
+    assert threading.active_count() == threads
 
 
 def test_passwords_are_made_once_and_for_their_owner_only(tmp_path: Path) -> None:
