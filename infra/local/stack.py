@@ -215,6 +215,7 @@ class Stack:
                 invoke=_invoker(service, function.name),
                 destinations=destinations,
                 log=self._logs.warning,
+                log_error=self._logs.error,
             )
             for function in template.functions.values()
             for source in function.kafka_sources

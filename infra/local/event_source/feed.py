@@ -11,12 +11,14 @@ import asyncio
 import logging
 import threading
 import time
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from infra.local.event_source.pace import LONG_POLL_MS, Pace
 from infra.local.event_source.positions import BROKER_MS, starting_offsets
 from infra.local.event_source.records import Partition, encode
 
@@ -26,13 +28,13 @@ if TYPE_CHECKING:
     from infra.local.event_source.records import Fetched
     from infra.local.template.model import KafkaSource
 
-LONG_POLL_MS: Final = 500  # as long as the broker holds a fetch open that finds nothing
 PAUSED_POLL_MS: Final = 20  # while partitions are paused, to hear soon that they are not
 RECORDS_PER_POLL: Final = 500
 COMMIT_SECONDS: Final = 0.2  # commits of that time become one
 RECONNECT_SECONDS: Final = 0.5
-FIRST_PACE_SECONDS: Final = 0.001
-LONGEST_PACE_SECONDS: Final = 0.025
+FIRST_RESTART_SECONDS: Final = 0.5
+LONGEST_RESTART_SECONDS: Final = 5.0
+STEADY_SECONDS: Final = 10.0  # one that fetched so long did not fail of how it was restarted
 
 
 class KafkaFeed:
@@ -41,6 +43,9 @@ class KafkaFeed:
     Where the group has none, the mapping's StartingPosition counts; `starting_timestamp` is for
     AT_TIMESTAMP, in seconds since 1970. Where Kafka no longer has the position, it goes on with the
     oldest record there is. A cluster that cannot be reached is tried for as long as it takes.
+
+    `log` takes lines for the user, `log_error` those about what should not happen: fetching then
+    begins again with what was not delivered.
     """
 
     def __init__(
@@ -48,13 +53,16 @@ class KafkaFeed:
         source: KafkaSource,
         bootstrap_servers: str,
         log: Callable[[str], None],
+        log_error: Callable[[str], None],
         starting_timestamp: float | None = None,
     ) -> None:
         self._source = source
         self._servers = bootstrap_servers.split(",")
         self._starting_timestamp = starting_timestamp
         self._log = log
+        self._log_error = log_error
         self._thread = threading.Thread(target=self._run, name=f"kafka-{source.group}", daemon=True)
+        self._begun = threading.Event()  # there is somebody to deliver to, or nobody ever will be
         self._closing = threading.Event()
         self._changed = threading.Event()  # something to commit, a resumed partition, or closing
         self._lock = threading.Lock()  # for what both threads write:
@@ -68,13 +76,17 @@ class KafkaFeed:
         # kafka-python reports every attempt to reconnect; this class says once what matters.
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
 
-    async def start(self, deliver: Callable[[Fetched], None]) -> Sequence[Partition]:
-        """Begin to deliver. Raises SourceError when a topic does not exist."""
+    async def open(self) -> Sequence[Partition]:
+        """Connect, and give the partitions. Raises SourceError when a topic does not exist."""
         self._loop = asyncio.get_running_loop()
-        self._deliver = deliver
-        self._started: asyncio.Future[Sequence[Partition]] = self._loop.create_future()
+        self._opened: asyncio.Future[Sequence[Partition]] = self._loop.create_future()
         self._thread.start()
-        return await self._started
+        return await self._opened
+
+    def begin(self, deliver: Callable[[Fetched], None]) -> None:
+        """Deliver from now on. What `deliver` raises is logged, and the records come again."""
+        self._deliver = deliver
+        self._begun.set()
 
     def pause(self, partition: Partition) -> None:
         """Stop fetching this partition for now; what is on its way still arrives."""
@@ -96,6 +108,7 @@ class KafkaFeed:
     async def close(self) -> None:
         """Stop delivering, once what was to commit is committed (2 s at most)."""
         self._closing.set()
+        self._begun.set()
         self._changed.set()
         if self._thread.ident is not None:
             # A daemon: one that still hangs in a request to a dead broker is left behind.
@@ -104,20 +117,28 @@ class KafkaFeed:
     # ── in the thread ───────────────────────────────────────────────────────────────────────────
 
     def _run(self) -> None:
-        try:
-            while not self._closing.is_set():
+        wait = FIRST_RESTART_SECONDS
+        while not self._closing.is_set():
+            began = time.monotonic()
+            try:
                 self._connect_and_feed()
-        except BaseException as problem:  # noqa: BLE001 - it ends the thread; start() or the log has it
-            self._fail(problem)
+            except Exception as problem:  # noqa: BLE001 - whatever it is, somebody has to hear of it
+                if not self._positions:
+                    self._on_loop(self._tell_failed, problem)
+                    return
+                if time.monotonic() - began > STEADY_SECONDS:
+                    wait = FIRST_RESTART_SECONDS
+                self._on_loop(
+                    self._log_error,
+                    f"fetching for {self._source.group} failed, it begins again with what was "
+                    f"not delivered in {wait:.1f} s: {problem!r}",
+                )
+                self._closing.wait(wait)
+                wait = min(wait * 2, LONGEST_RESTART_SECONDS)
 
-    def _fail(self, problem: BaseException) -> None:
-        def tell() -> None:
-            if self._started.done():
-                self._log(f"fetching for {self._source.group} has stopped: {problem!r}")
-            else:
-                self._started.set_exception(problem)
-
-        self._on_loop(tell)
+    def _tell_failed(self, problem: Exception) -> None:
+        if not self._opened.done():
+            self._opened.set_exception(problem)
 
     def _connect_and_feed(self) -> None:
         try:
@@ -157,18 +178,19 @@ class KafkaFeed:
         consumer.assign([TopicPartition(*partition) for partition in self._positions])
         for partition, offset in self._positions.items():
             consumer.seek(TopicPartition(*partition), offset)
-        self._on_loop(self._tell_started)
+        self._on_loop(self._tell_opened)
 
-    def _tell_started(self) -> None:
-        if not self._started.done():
-            self._started.set_result(sorted(self._positions))
+    def _tell_opened(self) -> None:
+        if not self._opened.done():
+            self._opened.set_result(sorted(self._positions))
 
     def _feed(self, consumer: KafkaConsumer) -> None:
         connections = _metric(consumer, "connection-count")
-        pace = _Pace(_metric(consumer, "fetch-latency-max"))
+        pace = Pace(_metric(consumer, "fetch-latency-max"))
         with self._lock:  # a commit that was under way when the last consumer failed
             self._to_commit = self._committing | self._to_commit
             self._committing = {}
+        self._begun.wait()
         while not self._closing.is_set():
             paused = self._apply_pauses(consumer)
             if len(paused) == len(self._positions):
@@ -180,8 +202,12 @@ class KafkaFeed:
                 max_records=RECORDS_PER_POLL,
             )
             if fetched:
+                self._set_reachable(None)
                 self._hand_over(fetched)
-            self._set_reachable(None if fetched or connections.value() else "no connection")
+            elif not connections.value():
+                self._set_reachable("no connection")
+            elif not self._reachable and self._is_answered(consumer):
+                self._set_reachable(None)
             self._commit_some(consumer)
             self._closing.wait(pace.after(found=bool(fetched)))
         with self._lock:
@@ -202,12 +228,25 @@ class KafkaFeed:
         return wanted
 
     def _hand_over(self, fetched: Mapping[TopicPartition, Sequence[Any]]) -> None:
-        batches = []
-        for topic_partition, records in fetched.items():
-            partition = Partition(*topic_partition)
-            batches.append((partition, [encode(record) for record in records]))
-            self._positions[partition] = records[-1].offset + 1
-        self._on_loop(self._deliver, batches)
+        """Wait until the records are delivered, for only then are they behind the positions."""
+        batches = [
+            (Partition(*topic_partition), [encode(record) for record in records])
+            for topic_partition, records in fetched.items()
+        ]
+        delivered: Future[None] = Future()
+
+        def deliver() -> None:
+            try:
+                self._deliver(batches)
+            except Exception as problem:  # noqa: BLE001 - it is the thread's, which stops for it
+                delivered.set_exception(problem)
+            else:
+                delivered.set_result(None)
+
+        if self._on_loop(deliver):
+            delivered.result()
+            for partition, records in batches:
+                self._positions[partition] = records[-1].offset + 1
 
     def _commit_some(self, consumer: KafkaConsumer) -> None:
         """Send what is to commit, unless that was just done or is still under way."""
@@ -231,6 +270,15 @@ class KafkaFeed:
         if positions:
             consumer.commit(_offsets(positions), timeout_ms=BROKER_MS)
 
+    def _is_answered(self, consumer: KafkaConsumer) -> bool:
+        """Ask for something: a broker that is starting accepts connections and drops them."""
+        partition = next(iter(self._positions))
+        try:
+            consumer.end_offsets([TopicPartition(*partition)], timeout_ms=BROKER_MS)
+        except KafkaError:
+            return False
+        return True
+
     def _set_reachable(self, trouble: object) -> None:
         """Say once when the cluster goes, and once when it is back (`trouble` is None)."""
         if (trouble is None) != self._reachable:
@@ -239,40 +287,14 @@ class KafkaFeed:
             state = "is back" if self._reachable else f"cannot be reached, still trying: {trouble}"
             self._on_loop(self._log, f"Kafka at {servers} {state}")
 
-    def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
+    def _on_loop(self, call: Callable[..., None], *arguments: object) -> bool:
+        """Call something there soon; False when the loop is closed: nobody is left to hear it."""
         try:
             self._loop.call_soon_threadsafe(call, *arguments)
         except RuntimeError:
-            # The loop has been closed: nobody is left to hear it.
             self._closing.set()
-
-
-class _Pace:
-    """How long to poll, and to wait after it.
-
-    A broker that holds fetches open needs no waiting. One that answers an empty fetch at once (an
-    embedded one) would keep a core busy: there, waits grow from 1 to 25 ms while nothing comes.
-    """
-
-    def __init__(self, longest_fetch: Any) -> None:  # noqa: ANN401 - kafka-python has no types
-        self._longest_fetch = longest_fetch
-        self._empty_polls = 0
-        self._answers_at_once = False
-
-    def poll_ms(self, wanted: int) -> int:
-        return 0 if self._answers_at_once else wanted
-
-    def after(self, *, found: bool) -> float:
-        """Give the seconds to wait after a poll."""
-        self._empty_polls = 0 if found else self._empty_polls + 1
-        if self._answers_at_once:
-            doubled = FIRST_PACE_SECONDS * float(1 << min(self._empty_polls, 10))
-            return min(doubled, LONGEST_PACE_SECONDS)
-        if self._empty_polls >= 2:  # noqa: PLR2004 - one long poll at least was within the last two
-            # Milliseconds; -inf before the first fetch was answered.
-            longest = float(self._longest_fetch.value())
-            self._answers_at_once = 0 <= longest < LONG_POLL_MS / 2
-        return 0.0
+            return False
+        return True
 
 
 def _offsets(positions: Mapping[Partition, int]) -> dict[TopicPartition, OffsetAndMetadata]:

@@ -59,8 +59,11 @@ class SourceError(Exception):
 class RecordFeed(Protocol):
     """Where a mapping gets its records from. All methods are called on the event loop."""
 
-    async def start(self, deliver: Callable[[Fetched], None]) -> Sequence[Partition]:
-        """Begin to deliver; gives the partitions that records will be of."""
+    async def open(self) -> Sequence[Partition]:
+        """Connect, and give the partitions that records will be of."""
+
+    def begin(self, deliver: Callable[[Fetched], None]) -> None:
+        """Deliver from now on. What `deliver` raises is logged, and the records come again."""
 
     def pause(self, partition: Partition) -> None:
         """Stop fetching this partition for now; what is on its way still arrives."""

@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from infra.local.event_source.batch import Outcome
-from infra.local.event_source.failure_destinations import DestinationError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -79,8 +78,8 @@ class PartitionRetry:
     """Works off one batch of one partition.
 
     `attempt` invokes the function; `done` hears, in order, each offset up to which (exclusively)
-    everything is done; `give_up` takes what the function will not get (raising DestinationError
-    when that fails); `log` takes lines for the user.
+    everything is done; `give_up` takes what the function will not get (raising when that fails);
+    `log` takes lines for the user.
     """
 
     def __init__(
@@ -183,7 +182,7 @@ class PartitionRetry:
     async def _discard(self, condition: str, records: Sequence[Record]) -> bool:
         try:
             await self._give_up(records, condition, self._attempts, self._last)
-        except DestinationError as problem:
-            self._log(f"{self._position} cannot be given up, it is tried again: {problem}")
+        except Exception as problem:  # noqa: BLE001 - nobody has taken it, for whatever reason
+            self._log(f"{self._position} cannot be given up, it is tried again: {problem!r}")
             return False
         return True

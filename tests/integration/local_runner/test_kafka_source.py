@@ -6,12 +6,13 @@ import asyncio
 import json
 import time
 from base64 import b64decode
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from kafka.consumer.fetcher import ConsumerRecord
 
-from infra.local.event_source import retry
+from infra.local.event_source import pollers, retry, source
 from infra.local.event_source.batch import FULL_RECORDS
 from infra.local.event_source.failure_destinations import (
     DestinationError,
@@ -61,11 +62,18 @@ class Feed:
         self.partitions = partitions
         self.committed: dict[Partition, int] = {}
         self.paused: set[Partition] = set()
+        self.opened = 0
         self.resumed_at: dict[Partition, int] = {}  # the position committed by then
 
-    async def start(self, deliver: Callable[[Fetched], None]) -> Sequence[Partition]:
-        self.deliver = deliver
+    async def open(self) -> Sequence[Partition]:
+        self.opened += 1
         return self.partitions
+
+    def has_opened(self, times: int) -> bool:
+        return self.opened == times
+
+    def begin(self, deliver: Callable[[Fetched], None]) -> None:
+        self.deliver = deliver
 
     def give(self, partition: Partition, *offsets: int, **fields: object) -> None:
         records = [encode(a_record(partition, offset, **fields)) for offset in offsets]
@@ -115,9 +123,9 @@ class Function:
 
 
 class Destinations(FailureDestinations):
-    """Plays the on-failure destination; refuses as often as `failures` says."""
+    """Plays the on-failure destination; refuses with each of `failures` first."""
 
-    def __init__(self, failures: int = 0) -> None:
+    def __init__(self, failures: list[Exception]) -> None:
         super().__init__(aws_endpoint="127.0.0.1:1", bootstrap_servers="127.0.0.1:1")
         self.failures = failures
         self.batches: list[FailedBatch] = []
@@ -125,8 +133,7 @@ class Destinations(FailureDestinations):
     async def deliver(self, destination: str, batch: FailedBatch) -> None:
         assert destination == "arn:aws:s3:::failed"
         if self.failures:
-            self.failures -= 1
-            raise DestinationError("not now")
+            raise self.failures.pop()
         self.batches.append(batch)
 
 
@@ -142,6 +149,7 @@ class Stage:
     ) -> None:
         self.feed, self.function, self.destinations = feed, function, destinations
         self.lines: list[str] = []
+        self.errors: list[str] = []
         given: dict[str, Any] = {
             "topics": ("orders",),
             "group": "order-details",
@@ -156,7 +164,8 @@ class Stage:
             invoke=function,
             destinations=destinations,
             log=self.lines.append,
-            feed=feed,
+            log_error=self.errors.append,
+            feed=lambda: feed,
         )
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -184,12 +193,15 @@ def play(
     *,
     answer: Callable[[Event], Answer] = lambda _: DONE,
     partitions: Sequence[Partition] = (P0, P1),
-    destination_failures: int = 0,
+    destination_failures: Sequence[Exception] = (),
     **settings: Any,  # noqa: ANN401 - any field of KafkaSource
 ) -> Stage:
     async def run() -> Stage:
         stage = Stage(
-            Feed(*partitions), Function(answer), Destinations(destination_failures), **settings
+            Feed(*partitions),
+            Function(answer),
+            Destinations(list(destination_failures)),
+            **settings,
         )
         await stage.source.start()
         try:
@@ -487,7 +499,8 @@ def test_without_a_destination_a_batch_is_dropped_and_said_so() -> None:
     assert any("dropped" in line for line in stage.lines)
 
 
-def test_a_destination_that_fails_loses_nothing() -> None:
+@pytest.mark.parametrize("failure", [DestinationError("not now"), RuntimeError("not now")])
+def test_a_destination_that_fails_loses_nothing(failure: Exception) -> None:
     async def scene(stage: Stage) -> None:
         stage.feed.give(P0, 0)
         await stage.committed(P0, 1)
@@ -495,7 +508,7 @@ def test_a_destination_that_fails_loses_nothing() -> None:
     stage = play(
         scene,
         answer=lambda _: FAILED,
-        destination_failures=2,
+        destination_failures=[failure] * 2,
         retries=0,
         on_failure="arn:aws:s3:::failed",
     )
@@ -503,6 +516,37 @@ def test_a_destination_that_fails_loses_nothing() -> None:
     assert len(stage.function.events) == 3, "it is tried again each time"
     assert len(stage.destinations.batches) == 1
     assert any("not now" in line for line in stage.lines)
+
+
+@pytest.mark.parametrize("broken", ["compose", "PartitionRetry"])
+def test_a_poller_that_breaks_begins_again_at_the_group_s_positions(
+    broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = getattr(pollers, broken)
+    problems = [RuntimeError("unforeseen"), RuntimeError("and again")]
+
+    def breaks(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - stands for either
+        if problems:
+            raise problems.pop()
+        return real(*given, **named)
+
+    monkeypatch.setattr(pollers, broken, breaks)
+    monkeypatch.setattr(source, "FIRST_RESTART_SECONDS", 0.001)
+
+    async def scene(stage: Stage) -> None:
+        for begun in (1, 2, 3):
+            await stage.until(partial(stage.feed.has_opened, begun))
+            stage.feed.give(P0, 0, 1)
+        await stage.committed(P0, 2)
+        stage.feed.give(P0, 2)
+        await stage.committed(P0, 3)
+
+    stage = play(scene, answer=failing(3 if broken == "PartitionRetry" else 0))
+
+    assert [("order-details" in line, "unforeseen" in line) for line in stage.errors] == [
+        (True, False),
+        (True, True),
+    ]
 
 
 def test_bisecting_finds_the_one_record_that_fails() -> None:
