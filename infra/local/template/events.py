@@ -15,6 +15,7 @@ from infra.local.template.model import (
 from infra.local.template.properties import Properties
 
 _RATE: Final = re.compile(r"rate\((\d+) (second|minute|hour|day)s?\)")
+_FAILURE_DESTINATION: Final = re.compile(r"arn:[^:]*:(s3|sqs|sns):.+|kafka://.+")
 _UNIT_SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -109,6 +110,11 @@ def _kafka_source(properties: Properties) -> KafkaSource:
     on_failure = destinations.block("OnFailure")
     on_failure.descriptive("Type")  # SAM itself only derives a role policy from it
     destination = on_failure.text("Destination", "") or None
+    if destination and not _FAILURE_DESTINATION.fullmatch(destination):
+        raise TemplateError(
+            f"{on_failure.where}.Destination: {destination} is no bucket, queue or SNS topic, and "
+            "no kafka://topic"
+        )
     on_failure.finish()
     destinations.finish()
     window = properties.value("MaximumBatchingWindowInSeconds")

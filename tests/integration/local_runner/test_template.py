@@ -179,6 +179,14 @@ def test_what_is_only_in_the_cloud_is_named_in_one_warning(tmp_path: Path) -> No
             r"StartingPosition: .* cannot start at AT_TIMESTAMP",
         ),
         (
+            event(
+                "MSK",
+                "Stream: a, Topics: [t], StartingPosition: LATEST, "
+                "DestinationConfig: {OnFailure: {Destination: 'arn:aws:lambda:r:1:function:F'}}",
+            ),
+            r"E\.Properties\.DestinationConfig\.OnFailure\.Destination: .*function:F is no bucket",
+        ),
+        (
             event("HttpApi", "Path: /, Method: GET, PayloadFormatVersion: '1.0'"),
             r"PayloadFormatVersion: .* 2\.0 only",
         ),
