@@ -1,5 +1,6 @@
 """Where and how a stack runs on this machine."""
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,15 +14,29 @@ DEFAULT_STATE: Final = ROOT / ".local"
 AUDIENCE: Final = "ordering"
 
 
+_ENVIRONMENT_MB: Final = 45  # a process with its function, and its connection's in PostgreSQL
+_MEMORY_LIMITS: Final = (  # of a container, with either version of cgroups
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+_ACCOUNT_CONCURRENCY: Final = 1000  # Lambda's own quota
+_OTHER_CONNECTIONS: Final = 150  # of the few more that each function may have, and of people
+
+
 def _default_environments() -> int:
-    return max(4, 2 * (os.cpu_count() or 1))
+    """Return how many environments half of this machine's memory has room for."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for limit in _MEMORY_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # ValueError: "max", which is none
+            memory = min(memory, int(limit.read_text()))
+    return min(_ACCOUNT_CONCURRENCY, max(16, memory // 2 // (_ENVIRONMENT_MB * 2**20)))
 
 
 @dataclass(frozen=True)
 class Settings:
     """One stack: all it keeps is in `state_dir`; `cache_dir` has downloads, and outlives a reset.
 
-    `max_environments` is how many processes one function gets on this machine.
+    `max_environments` is how many processes all functions together get on this machine.
     """
 
     port: int = DEFAULT_PORT
@@ -36,6 +51,11 @@ class Settings:
     def ports(self) -> Ports:
         """The port of each part. Raises StartError when there are no such ports."""
         return Ports.from_base(self.port, self.aws_port)
+
+    @property
+    def max_connections(self) -> int:
+        """How many connections a database takes: one of each environment, and some."""
+        return self.max_environments + _OTHER_CONNECTIONS
 
     @property
     def logs_dir(self) -> Path:

@@ -105,7 +105,7 @@ class Stack:
             template.functions,
             logs=self._logs,
             state_dir=self.settings.state_dir,
-            max_environments_per_function=self.settings.max_environments,
+            max_environments=self.settings.max_environments,
             extra_environment=self.settings.function_environment(),
         )
         await service.start()
@@ -163,6 +163,7 @@ class Stack:
                     passwords[side],
                     logs=self._logs,
                     logs_directory=settings.logs_dir,
+                    max_connections=settings.max_connections,
                     changed=self._write_record,
                 )
                 for side in _SIDES

@@ -1,6 +1,8 @@
 """The environments of one function, and the invocations that wait for one."""
 
 import asyncio
+import os
+import time
 import uuid
 from collections import deque
 from dataclasses import dataclass
@@ -8,9 +10,11 @@ from typing import Final
 
 from infra.local.lambdas.environment import Environment, Sandbox
 from infra.local.lambdas.invocation import Invocation, Job, ServiceClosed, Throttled
+from infra.local.lambdas.machine import Machine
+from infra.local.lambdas.scaling import LOOK_SECONDS, Scaling
 from infra.local.logs import Logs
 
-_MEMORY_SAMPLE_SECONDS: Final = 0.05
+_MAX_STARTING: Final = os.cpu_count() or 1  # starting is all processor time
 
 
 @dataclass(frozen=True)
@@ -28,47 +32,17 @@ class FunctionStatus:
     max_memory_mb: float
 
 
-class MemoryWatch:
-    """Looks at the memory of the environments that are running something, and at no others."""
-
-    def __init__(self) -> None:
-        self._busy: set[Environment] = set()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, environment: Environment) -> None:
-        """Watch an environment that has taken an invocation."""
-        self._busy.add(environment)
-        if self._timer is None:
-            self._wait()
-
-    def remove(self, environment: Environment) -> None:
-        """Stop watching it."""
-        self._busy.discard(environment)
-
-    def _wait(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(_MEMORY_SAMPLE_SECONDS, self._sample)
-
-    def _sample(self) -> None:
-        self._timer = None
-        for environment in list(self._busy):
-            environment.sample_memory()
-        if self._busy:
-            self._wait()
-
-
 class EnvironmentPool:
-    """Hands invocations to environments: a free one, else a new one, else the first to be free."""
+    """Hands invocations to environments: a free one, else the first that is free or ready."""
 
-    def __init__(
-        self, sandbox: Sandbox, max_environments: int, memory: MemoryWatch, logs: Logs
-    ) -> None:
+    def __init__(self, sandbox: Sandbox, machine: Machine, logs: Logs) -> None:
         self.function = sandbox.function
         self._sandbox = sandbox
-        self._memory = memory
+        self._machine = machine
         self._logs = logs
-        limit = sandbox.function.concurrency
-        self._concurrency = limit
-        self._max_environments = max_environments if limit is None else min(limit, max_environments)
+        self._concurrency = sandbox.function.concurrency
+        self._scaling = Scaling()
+        self._look: asyncio.TimerHandle | None = None
         self._environments: set[Environment] = set()
         self._idle: list[Environment] = []  # the most recently used one is last, and used next
         self._starting: dict[Environment, asyncio.Task[None]] = {}
@@ -82,22 +56,33 @@ class EnvironmentPool:
         self._closed = False
 
     def submit(
-        self, payload: bytes, trace_id: str | None, client_context: str | None
-    ) -> tuple[str, asyncio.Future[Invocation]]:
-        """Accept an invocation and return its id and its answer to come; raises Throttled."""
+        self,
+        payload: bytes,
+        *,
+        request_id: str | None = None,
+        trace_id: str | None = None,
+        client_context: str | None = None,
+    ) -> asyncio.Future[Invocation]:
+        """Accept an invocation and return its answer to come; raises Throttled.
+
+        It is not run when the answer is cancelled before an environment has taken it.
+        """
         if self._concurrency is not None and self._active >= self._concurrency:
             raise Throttled("Rate Exceeded.")
         self._active += 1
         self._invocations += 1
-        request_id = str(uuid.uuid4())
         answer: asyncio.Future[Invocation] = asyncio.get_running_loop().create_future()
+        request_id = request_id or str(uuid.uuid4())
         job = Job(request_id, payload, answer, self._release, trace_id, client_context)
         if self._idle:
             self._assign(self._idle.pop(), job)
         else:
+            if not self._waiting:
+                self._scaling.queue_began(time.monotonic())
             self._waiting.append(job)
-            self._start_environments()
-        return request_id, answer
+            answer.add_done_callback(lambda _: self._forget(job))
+            self._start_missing()
+        return answer
 
     def status(self) -> FunctionStatus:
         """Return how the function is doing."""
@@ -116,6 +101,11 @@ class EnvironmentPool:
             ),
         )
 
+    @property
+    def least_recently_used(self) -> Environment | None:
+        """The free environment that will be needed last, None when all are at work."""
+        return self._idle[0] if self._idle else None
+
     def end_unused(self, oldest: float) -> None:
         """End the environments that were last used before `oldest` (monotonic seconds)."""
         for environment in [e for e in self._idle if e.last_used < oldest]:
@@ -124,6 +114,8 @@ class EnvironmentPool:
     async def close(self) -> None:
         """Refuse what waits or runs, and end every process."""
         self._closed = True
+        if self._look is not None:
+            self._look.cancel()
         while self._waiting:
             self._waiting.popleft().refuse(ServiceClosed("the runner is shutting down"))
         for environment in list(self._environments):
@@ -136,6 +128,7 @@ class EnvironmentPool:
         """Give a new environment its first invocation."""
         self._starting.pop(environment, None)
         self._init_ms = environment.init_ms
+        self._scaling.start_seconds = environment.init_ms / 1000
         self._logs.info(
             f"{self.function.stem}: new environment, pid {environment.pid}, "
             f"Init Duration: {environment.init_ms:.0f} ms"
@@ -144,14 +137,16 @@ class EnvironmentPool:
 
     def finished(self, environment: Environment) -> None:
         """Give an environment its next invocation."""
-        self._memory.remove(environment)
+        self._machine.rests(environment)
         self._next(environment)
 
     def gone(self, environment: Environment, init_error: bytes | None) -> None:
         """Forget an environment; what it could not even start on gets its error."""
-        self._memory.remove(environment)
+        self._machine.rests(environment)
         self._memory_mb = max(self._memory_mb, environment.memory_mb)
-        self._environments.discard(environment)
+        if environment in self._environments:
+            self._environments.remove(environment)
+            self._machine.environments -= 1
         if environment in self._idle:
             self._idle.remove(environment)
         starting = self._starting.pop(environment, None)
@@ -161,9 +156,9 @@ class EnvironmentPool:
         if init_error is not None:
             text = init_error.decode(errors="replace")
             self._logs.error(f"{self.function.stem}: initialisation failed: {text}")
-            if self._waiting:
-                self._waiting.popleft().finish(init_error, "Unhandled")
-        self._start_environments()
+            if job := self._first_waiting():
+                job.finish(init_error, "Unhandled")
+        self._start_missing()
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 
@@ -178,24 +173,56 @@ class EnvironmentPool:
         self._active -= 1
         self._errors += failed
 
+    def _forget(self, job: Job) -> None:
+        """Drop an invocation that still waits although its caller has gone."""
+        if job.answer.cancelled() and job in self._waiting:
+            self._waiting.remove(job)
+            job.drop()
+
+    def _first_waiting(self) -> Job | None:
+        """Take the first invocation out of the queue that somebody still waits for."""
+        while self._waiting:
+            job = self._waiting.popleft()
+            if not job.answer.cancelled():
+                self._scaling.taken += 1
+                return job
+            job.drop()
+        return None
+
     def _next(self, environment: Environment) -> None:
-        if self._waiting:
-            self._assign(environment, self._waiting.popleft())
+        if job := self._first_waiting():
+            self._assign(environment, job)
         else:
             self._idle.append(environment)
 
     def _assign(self, environment: Environment, job: Job) -> None:
-        self._memory.add(environment)
+        self._machine.works(environment)
         environment.assign(job)
 
-    def _start_environments(self) -> None:
-        """Start what is missing for those who wait, as far as there is room."""
-        while (
-            not self._closed
-            and len(self._starting) < len(self._waiting)
-            and len(self._environments) < self._max_environments
-        ):
+    def _start_missing(self) -> None:
+        """Start environments for those who wait: at once where there is none, else in a while."""
+        if len(self._environments) == len(self._starting):
+            self._start(_MAX_STARTING)
+        if self._waiting and self._look is None and not self._closed:
+            loop = asyncio.get_running_loop()
+            self._look = loop.call_later(LOOK_SECONDS, self._look_again)
+
+    def _look_again(self) -> None:
+        self._look = None
+        waiting = len(self._waiting)
+        self._start(self._scaling.more(waiting, time.monotonic(), at_once=_MAX_STARTING))
+        if waiting:
+            self._start_missing()
+
+    def _start(self, wanted: int) -> None:
+        """Start as many as are wanted and can be of use, as far as there is room."""
+        missing = len(self._waiting) - len(self._starting)
+        for _ in range(min(wanted, missing, _MAX_STARTING - len(self._starting))):
+            own = len(self._environments)
+            if self._closed or own == self._concurrency or not self._machine.has_room(own):
+                return
             environment = Environment(self._sandbox, self, self._logs)
             self._environments.add(environment)
+            self._machine.environments += 1
             task = asyncio.get_running_loop().create_task(environment.start())
             self._starting[environment] = task

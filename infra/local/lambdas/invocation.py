@@ -100,6 +100,10 @@ class Job:
         if self._end(failed=True):
             self.answer.set_exception(error)
 
+    def drop(self) -> None:
+        """End the job of a caller who has gone."""
+        self._end(failed=False)
+
     def _end(self, *, failed: bool) -> bool:
         """Mark the job as over; True when somebody still waits for its answer."""
         if self.over:

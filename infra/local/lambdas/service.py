@@ -1,19 +1,21 @@
 """Lambda on one machine: functions in their own processes, started on demand and reused.
 
 A function has as many environments as it has invocations at once, up to its concurrency limit and
-up to what this machine is given. An invocation beyond the machine's share waits for whichever
-environment is free first; one beyond the concurrency limit is throttled, as Lambda does.
+up to what this machine has room for; a queue that is soon gone starts none (scaling). An invocation
+without one waits for whichever environment is free first; one beyond the concurrency limit is
+throttled, as Lambda does.
 """
 
 import asyncio
 import shutil
 import time
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from infra.local.lambdas.environment import Sandbox
-from infra.local.lambdas.environment_pool import EnvironmentPool, FunctionStatus, MemoryWatch
+from infra.local.lambdas.environment_pool import EnvironmentPool, FunctionStatus
 from infra.local.lambdas.invocation import (
     MAX_PAYLOAD_BYTES,
     Invocation,
@@ -23,6 +25,7 @@ from infra.local.lambdas.invocation import (
     Throttled,
     UnknownFunction,
 )
+from infra.local.lambdas.machine import Machine
 from infra.local.lambdas.variables import function_variables, launcher
 from infra.local.logs import Logs
 from infra.local.template.cloudformation import ACCOUNT
@@ -45,8 +48,9 @@ _ASYNC_RETRY_SECONDS: Final = (60.0, 120.0)  # Lambda's waits before the second 
 class LambdaService:
     """Runs the functions of a template.
 
-    `idle_seconds` is how long an unused environment is kept; `extra_environment` is added to each
-    function's variables; `init_seconds` is how long a function may take to be imported.
+    `max_environments` is how many all functions together may have; `idle_seconds` is how long an
+    unused one is kept; `extra_environment` is added to each function's variables; `init_seconds` is
+    how long a function may take to be imported.
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class LambdaService:
         logs: Logs,
         state_dir: Path,
         region: str = "us-east-1",
-        max_environments_per_function: int,
+        max_environments: int,
         idle_seconds: float = 300,
         extra_environment: Mapping[str, str] | None = None,
         init_seconds: float = 10,
@@ -66,7 +70,7 @@ class LambdaService:
         self.region = region
         self._logs = logs
         self._scratch = state_dir / "tmp"
-        self._max_environments = max_environments_per_function
+        self._machine = Machine(max_environments)
         self._idle_seconds = idle_seconds
         self._extra_environment = dict(extra_environment or {})
         self._init_seconds = init_seconds
@@ -75,7 +79,6 @@ class LambdaService:
         self._stems = {function.stem: name for name, function in functions.items()}
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle_timer: asyncio.TimerHandle | None = None
-        self._memory = MemoryWatch()
         self._closed = False
 
     async def start(self) -> None:
@@ -96,9 +99,8 @@ class LambdaService:
                 scratch=self._scratch,
                 init_seconds=self._init_seconds,
             )
-            self._pools[name] = EnvironmentPool(
-                sandbox, self._max_environments, self._memory, self._logs
-            )
+            self._pools[name] = EnvironmentPool(sandbox, self._machine, self._logs)
+        self._machine.pools = tuple(self._pools.values())
         self._end_idle()
 
     async def close(self) -> None:
@@ -124,10 +126,10 @@ class LambdaService:
 
         A function that fails is an answer with `function_error`. Raises UnknownFunction,
         Throttled, RequestTooLarge or ServiceClosed when nothing was run. When the caller is
-        cancelled the function runs on, as in Lambda, and its answer is dropped.
+        cancelled the function runs on, as in Lambda, and its answer is dropped; what had not begun
+        by then never will.
         """
-        _, answer = self._submit(name, payload, trace_id, client_context)
-        return await answer
+        return await self._submit(name, payload, trace_id=trace_id, client_context=client_context)
 
     async def invoke_async(self, name: str, payload: bytes) -> str:
         """Invoke a function without waiting, and return the request id.
@@ -135,7 +137,8 @@ class LambdaService:
         A function error is retried as the function's EventInvokeConfig says. Raises as `invoke`;
         in particular a throttled first attempt is the caller's to know, not retried for hours.
         """
-        request_id, answer = self._submit(name, payload, None, None)
+        request_id = str(uuid.uuid4())
+        answer = self._submit(name, payload, request_id=request_id)
         task = asyncio.create_task(self._follow(self.find(name), payload, answer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -161,9 +164,7 @@ class LambdaService:
             raise UnknownFunction(f"Function not found: {self.function_arn(name)}")
         return pool
 
-    def _submit(
-        self, name: str, payload: bytes, trace_id: str | None, client_context: str | None
-    ) -> tuple[str, asyncio.Future[Invocation]]:
+    def _submit(self, name: str, payload: bytes, **given: str | None) -> asyncio.Future[Invocation]:
         if self._closed:
             raise ServiceClosed("the runner is shutting down")
         pool = self._pool(name)
@@ -172,7 +173,7 @@ class LambdaService:
                 f"Request must be smaller than {MAX_PAYLOAD_BYTES} bytes for the InvokeFunction "
                 "operation"
             )
-        return pool.submit(payload, trace_id, client_context)
+        return pool.submit(payload, **given)
 
     async def _follow(
         self, function: Function, payload: bytes, attempt: asyncio.Future[Invocation]
@@ -189,7 +190,7 @@ class LambdaService:
                 self._logs.error(f"{function.stem}: asynchronous invocation: {outcome}: {error}")
                 if wait is not None:
                     await asyncio.sleep(wait)
-                    _, attempt = self._submit(function.name, payload, None, None)
+                    attempt = self._submit(function.name, payload)
         except LambdaError as error:
             self._logs.error(f"{function.stem}: asynchronous invocation given up: {error}")
 

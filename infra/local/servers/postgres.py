@@ -37,7 +37,6 @@ _ORPHAN_SECONDS: Final = 5.0
 _SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    "max_connections": "200",
     "shared_buffers": "64MB",
     "wal_level": "replica",
     "max_wal_size": "512MB",
@@ -69,6 +68,7 @@ class PostgresCluster:
         *,
         logs: Logs,
         logs_directory: Path,
+        max_connections: int = 200,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         """`passwords` has one for the superuser, the owner and every login role there is to be."""
@@ -77,7 +77,7 @@ class PostgresCluster:
         self._data = directory / name
         self._passwords = passwords
         self._user = _SYSTEM_USER if os.geteuid() == 0 else None
-        settings = {"port": str(port), **_SETTINGS}
+        settings = {"port": str(port), "max_connections": str(max_connections), **_SETTINGS}
         self.child = Child(
             f"the {name} database",
             Launch(

@@ -22,6 +22,16 @@ HANDLERS = {
         "    time.sleep(event.get('seconds', 0))\n"
         "    return os.getpid()\n"
     ),
+    "meeter": (
+        "import os, time\n"
+        "from pathlib import Path\n"
+        "def handler(event, context):\n"
+        "    here = Path(event['directory'])\n"
+        "    (here / str(os.getpid())).touch()\n"
+        "    while len(list(here.iterdir())) < event['count']:\n"
+        "        time.sleep(0.01)\n"
+        "    return os.getpid()\n"
+    ),
     "crasher": (
         "import os\n"
         "def handler(event, context):\n"
@@ -76,7 +86,7 @@ async def a_service(
     **options: Any,  # noqa: ANN401 - any option of LambdaService
 ) -> AsyncIterator[LambdaService]:
     """Run a Lambda service with these functions; its logs are in `directory`/logs."""
-    options.setdefault("max_environments_per_function", 4)
+    options.setdefault("max_environments", 8)
     with Logs(directory / "logs", console=None) as logs:
         service = LambdaService(
             {function.name: function for function in functions},

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from infra.local.lambdas import environment_pool
 from infra.local.lambdas.invocation import Invocation
+from infra.local.lambdas.scaling import LOOK_SECONDS
 from infra.local.lambdas.service import (
     LambdaService,
     RequestTooLarge,
@@ -71,11 +73,43 @@ def test_a_warm_environment_is_used_again(tmp_path: Path) -> None:
 
 
 def test_invocations_at_once_run_in_environments_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "met").mkdir()
+    payload = json.dumps({"directory": str(tmp_path / "met"), "count": 6}).encode()
+
     async def scenario() -> None:
-        async with a_service(tmp_path, a_function(tmp_path, "sleeper")) as service:
-            calls = [service.invoke("Sleeper", b'{"seconds": 0.3}') for _ in range(3)]
-            answers = await asyncio.gather(*calls)
-            assert len({answer.payload for answer in answers}) == 3
+        async with a_service(tmp_path, a_function(tmp_path, "meeter", timeout=60)) as service:
+            answers = await asyncio.gather(*(service.invoke("Meeter", payload) for _ in range(6)))
+            assert len({answer.payload for answer in answers}) == 6
+
+    uvloop.run(scenario())
+
+
+def test_few_environments_are_started_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment_pool, "_MAX_STARTING", 2)
+
+    async def scenario() -> None:
+        async with a_service(tmp_path, a_function(tmp_path, "slow_init")) as service:
+            calls = [asyncio.create_task(service.invoke("SlowInit", b"{}")) for _ in range(6)]
+            await asyncio.sleep(3 * LOOK_SECONDS)
+            status = service.environments()["SlowInit"]
+            assert (status.starting, status.waiting) == (2, 6)
+        await asyncio.gather(*calls, return_exceptions=True)
+
+    uvloop.run(scenario())
+
+
+def test_a_burst_is_left_to_the_environment_that_is_there_until_its_queue_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(environment_pool, "LOOK_SECONDS", 60)
+
+    async def scenario() -> None:
+        async with a_service(tmp_path, a_function(tmp_path, "pid")) as service:
+            await service.invoke("Pid", b"{}")
+            answers = await asyncio.gather(*(service.invoke("Pid", b"{}") for _ in range(20)))
+            assert len({answer.payload for answer in answers}) == 1
 
     uvloop.run(scenario())
 
@@ -83,7 +117,7 @@ def test_invocations_at_once_run_in_environments_of_their_own(tmp_path: Path) ->
 def test_beyond_the_machine_s_share_invocations_wait_their_turn(tmp_path: Path) -> None:
     async def scenario() -> None:
         sleeper = a_function(tmp_path, "sleeper")
-        async with a_service(tmp_path, sleeper, max_environments_per_function=1) as service:
+        async with a_service(tmp_path, sleeper, max_environments=1) as service:
             calls = [service.invoke("Sleeper", b'{"seconds": 0.05}') for _ in range(4)]
             answers = await asyncio.gather(*calls)
             assert len({answer.payload for answer in answers}) == 1
@@ -185,7 +219,7 @@ def test_a_module_that_cannot_be_loaded_fails_the_call_and_is_tried_anew(tmp_pat
 def test_every_call_that_waits_for_a_broken_module_gets_its_error(tmp_path: Path) -> None:
     async def scenario() -> None:
         broken = a_function(tmp_path, "raising_init")
-        async with a_service(tmp_path, broken, max_environments_per_function=2) as service:
+        async with a_service(tmp_path, broken, max_environments=2) as service:
             answers = await asyncio.gather(*(service.invoke("RaisingInit", b"{}") for _ in "12345"))
             assert {error_of(answer)["errorMessage"] for answer in answers} == {"no settings"}
 
@@ -282,7 +316,7 @@ def test_an_answer_over_6_mb_is_an_error_and_the_next_call_works(tmp_path: Path)
 def test_a_caller_who_gives_up_leaves_the_environment_usable(tmp_path: Path) -> None:
     async def scenario() -> None:
         sleeper = a_function(tmp_path, "sleeper")
-        async with a_service(tmp_path, sleeper, max_environments_per_function=1) as service:
+        async with a_service(tmp_path, sleeper, max_environments=1) as service:
             pid = (await service.invoke("Sleeper", b"{}")).payload
             given_up = asyncio.create_task(service.invoke("Sleeper", b'{"seconds": 0.2}'))
             waiting = asyncio.create_task(service.invoke("Sleeper", b"{}"))
@@ -291,6 +325,22 @@ def test_a_caller_who_gives_up_leaves_the_environment_usable(tmp_path: Path) -> 
             waiting.cancel()
             assert (await service.invoke("Sleeper", b"{}")).payload == pid
             assert service.environments()["Sleeper"].idle == 1
+
+    uvloop.run(scenario())
+
+
+def test_what_has_not_begun_when_its_caller_goes_is_never_run(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        sleeper = a_function(tmp_path, "sleeper")
+        async with a_service(tmp_path, sleeper, max_environments=1) as service:
+            running = asyncio.create_task(service.invoke("Sleeper", b'{"seconds": 0.3}'))
+            gone = asyncio.create_task(service.invoke("Sleeper", b'{"seconds": 30}'))
+            await until(lambda: service.environments()["Sleeper"].busy == 1)
+            gone.cancel()
+            await until(lambda: service.environments()["Sleeper"].waiting == 0)
+            await running
+            assert (await service.invoke("Sleeper", b"{}")).function_error is None
+            assert service.environments()["Sleeper"].errors == 0
 
     uvloop.run(scenario())
 
