@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from infra.local.lambdas.service import LambdaError, LambdaService, Throttled
+from infra.local.lambdas.service import LambdaError, LambdaService
 from infra.local.logs import Logs
 from infra.local.template.cloudformation import ACCOUNT
 from infra.local.template.model import Function, Schedule
@@ -16,7 +16,8 @@ class Schedules:
     """Invokes each scheduled function at once and then at its interval.
 
     Moments are counted from the start, so that a late one does not delay the next; what was missed
-    altogether (the machine slept) is left out.
+    altogether (the machine slept) is left out. The invocations are asynchronous, as EventBridge's:
+    one that is throttled waits.
     """
 
     def __init__(
@@ -55,11 +56,6 @@ class Schedules:
         payload = schedule.input or self._notification(schedule)
         try:
             await self._service.invoke_async(function.name, payload.encode())
-        except Throttled:
-            self._logs.info(
-                f"{function.stem}: schedule {schedule.name} skipped: {function.name} "
-                "runs as often as it may"
-            )
         except LambdaError as error:
             self._logs.error(f"{function.stem}: schedule {schedule.name}: {error}")
 

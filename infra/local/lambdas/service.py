@@ -9,11 +9,14 @@ throttled, as Lambda does.
 import asyncio
 import shutil
 import time
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
+from infra.local.lambdas.asynchronous import (
+    RETRY_SECONDS,
+    THROTTLED_SECONDS,
+    AsynchronousInvocations,
+)
 from infra.local.lambdas.environment import Sandbox
 from infra.local.lambdas.environment_pool import EnvironmentPool, FunctionStatus
 from infra.local.lambdas.invocation import (
@@ -42,8 +45,6 @@ __all__ = [
     "UnknownFunction",
 ]
 
-_ASYNC_RETRY_SECONDS: Final = (60.0, 120.0)  # Lambda's waits before the second and third attempt
-
 
 class LambdaService:
     """Runs the functions of a template.
@@ -64,7 +65,8 @@ class LambdaService:
         idle_seconds: float = 300,
         extra_environment: Mapping[str, str] | None = None,
         init_seconds: float = 10,
-        async_retry_seconds: tuple[float, ...] = _ASYNC_RETRY_SECONDS,
+        async_retry_seconds: tuple[float, ...] = RETRY_SECONDS,
+        throttled_seconds: tuple[float, float] = THROTTLED_SECONDS,
     ) -> None:
         self.functions = functions
         self.region = region
@@ -74,10 +76,14 @@ class LambdaService:
         self._idle_seconds = idle_seconds
         self._extra_environment = dict(extra_environment or {})
         self._init_seconds = init_seconds
-        self._async_retry_seconds = async_retry_seconds
+        self._asynchronous = AsynchronousInvocations(
+            self._submit,
+            logs,
+            retry_seconds=async_retry_seconds,
+            throttled_seconds=throttled_seconds,
+        )
         self._pools: dict[str, EnvironmentPool] = {}
         self._stems = {function.stem: name for name, function in functions.items()}
-        self._tasks: set[asyncio.Task[None]] = set()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -108,9 +114,7 @@ class LambdaService:
         self._closed = True
         if self._idle_timer is not None:
             self._idle_timer.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._asynchronous.close()
         await asyncio.gather(*(pool.close() for pool in self._pools.values()))
         shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -134,15 +138,10 @@ class LambdaService:
     async def invoke_async(self, name: str, payload: bytes) -> str:
         """Invoke a function without waiting, and return the request id.
 
-        A function error is retried as the function's EventInvokeConfig says. Raises as `invoke`;
-        in particular a throttled first attempt is the caller's to know, not retried for hours.
+        Raises as `invoke`, but for Throttled: the event waits until the function may run.
         """
-        request_id = str(uuid.uuid4())
-        answer = self._submit(name, payload, request_id=request_id)
-        task = asyncio.create_task(self._follow(self.find(name), payload, answer))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return request_id
+        self._check(payload)
+        return self._asynchronous.accept(self.find(name), payload)
 
     def environments(self) -> dict[str, FunctionStatus]:
         """Return how each function is doing, by logical id."""
@@ -164,35 +163,19 @@ class LambdaService:
             raise UnknownFunction(f"Function not found: {self.function_arn(name)}")
         return pool
 
-    def _submit(self, name: str, payload: bytes, **given: str | None) -> asyncio.Future[Invocation]:
+    def _check(self, payload: bytes) -> None:
         if self._closed:
             raise ServiceClosed("the runner is shutting down")
-        pool = self._pool(name)
         if len(payload) > MAX_PAYLOAD_BYTES:
             raise RequestTooLarge(
                 f"Request must be smaller than {MAX_PAYLOAD_BYTES} bytes for the InvokeFunction "
                 "operation"
             )
-        return pool.submit(payload, **given)
 
-    async def _follow(
-        self, function: Function, payload: bytes, attempt: asyncio.Future[Invocation]
-    ) -> None:
-        """Wait for an asynchronous invocation and retry it when the function fails."""
-        waits = self._async_retry_seconds[: function.async_retries]
-        try:
-            for wait in (*waits, None):
-                result = await attempt
-                if result.function_error is None:
-                    return
-                outcome = "given up" if wait is None else f"again in {wait:.0f} s"
-                error = result.payload.decode(errors="replace")
-                self._logs.error(f"{function.stem}: asynchronous invocation: {outcome}: {error}")
-                if wait is not None:
-                    await asyncio.sleep(wait)
-                    attempt = self._submit(function.name, payload)
-        except LambdaError as error:
-            self._logs.error(f"{function.stem}: asynchronous invocation given up: {error}")
+    def _submit(self, name: str, payload: bytes, **given: str | None) -> asyncio.Future[Invocation]:
+        pool = self._pool(name)
+        self._check(payload)
+        return pool.submit(payload, **given)
 
     def _end_idle(self) -> None:
         oldest = time.monotonic() - self._idle_seconds

@@ -62,8 +62,8 @@ class FunctionReader:
         _check_handler(handler, (code, *layers), f"{name}.Handler")
         concurrency = properties.integer("ReservedConcurrentExecutions", -1)
         async_config = properties.block("EventInvokeConfig")
-        async_config.cloud_only(["MaximumEventAgeInSeconds"])
         async_retries = async_config.integer("MaximumRetryAttempts", 2)
+        max_event_age = async_config.integer("MaximumEventAgeInSeconds", 21_600)
         async_config.finish()
         events = read_events(properties, api.authorization)
         function = Function(
@@ -79,6 +79,7 @@ class FunctionReader:
             kafka_sources=events.kafka_sources,
             schedules=events.schedules,
             async_retries=async_retries,
+            max_event_age=max_event_age,
         )
         properties.finish()
         return function

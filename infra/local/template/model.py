@@ -69,7 +69,8 @@ class Function:
     """One Lambda function. `layers` are the directories that its layers add to PYTHONPATH.
 
     `timeout` is in seconds, `memory` in MB; `concurrency` is ReservedConcurrentExecutions;
-    `async_retries` is how often a failed asynchronous invocation is tried again.
+    `async_retries` is how often a failed asynchronous invocation is tried again, `max_event_age`
+    how many seconds it may take to come to an end.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Function:
     kafka_sources: tuple[KafkaSource, ...]
     schedules: tuple[Schedule, ...]
     async_retries: int = 2
+    max_event_age: int = 21_600
 
     @property
     def stem(self) -> str:

@@ -104,13 +104,15 @@ def test_refusals_are_lambda_s_own_errors(tmp_path: Path) -> None:
     with_client(tmp_path, use, "hello")
 
 
-def test_a_function_with_no_concurrency_left_is_throttled(tmp_path: Path) -> None:
+def test_a_function_with_no_concurrency_left_is_throttled_and_takes_events(tmp_path: Path) -> None:
     def use(client: Any) -> None:  # noqa: ANN401 - boto3 has no types
         with pytest.raises(ClientError) as caught:
             client.invoke(FunctionName="Hello")
         response = caught.value.response
         assert response["Error"]["Code"] == "TooManyRequestsException"
         assert response["ResponseMetadata"]["HTTPHeaders"]["retry-after"] == "1"
+        event = client.invoke(FunctionName="Hello", InvocationType="Event")
+        assert (event["StatusCode"], event["Payload"].read()) == (202, b"")
 
     with_client(tmp_path, use, "hello", concurrency=0)
 

@@ -401,6 +401,39 @@ def test_an_asynchronous_invocation_is_retried_as_often_as_asked(tmp_path: Path)
     uvloop.run(scenario())
 
 
+def test_an_event_that_is_throttled_waits_also_when_it_is_tried_again(tmp_path: Path) -> None:
+    file = tmp_path / "attempts"
+    payload = json.dumps({"file": str(file)}).encode()
+
+    async def scenario() -> None:
+        counter = a_function(tmp_path, "counter", async_retries=1, concurrency=1)
+        waits = {"async_retry_seconds": (0.01,), "throttled_seconds": (0.01, 0.01)}
+        async with a_service(tmp_path, counter, **waits) as service:
+            for _ in range(10):
+                await service.invoke_async("Counter", payload)
+            await until(lambda: service.environments()["Counter"].errors == 20, seconds=20)
+            assert file.read_text() == "x" * 20
+
+    uvloop.run(scenario())
+
+
+@pytest.mark.parametrize("limits", [{"concurrency": 0}, {"concurrency": 1, "max_event_age": 0}])
+def test_an_event_that_may_not_wait_is_given_up_and_said(
+    tmp_path: Path, limits: dict[str, int]
+) -> None:
+    log = tmp_path / "logs" / "stack.log"
+
+    async def scenario() -> None:
+        async with a_service(tmp_path, a_function(tmp_path, "sleeper", **limits)) as service:
+            running = asyncio.create_task(service.invoke("Sleeper", b'{"seconds": 1}'))
+            await asyncio.sleep(0)
+            await service.invoke_async("Sleeper", b"{}")
+            await until(lambda: log.exists() and "given up: Rate Exceeded." in log.read_text())
+        await asyncio.gather(running, return_exceptions=True)
+
+    uvloop.run(scenario())
+
+
 def test_a_name_without_a_function_is_refused(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with a_service(tmp_path, a_function(tmp_path, "hello")) as service:

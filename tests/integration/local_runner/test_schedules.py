@@ -64,16 +64,20 @@ def test_without_an_input_the_scheduler_s_notification_is_sent(tmp_path: Path) -
     assert json.loads(line)["source"] == "aws.scheduler"
 
 
-def test_a_throttled_firing_is_skipped_and_said(tmp_path: Path) -> None:
+def test_a_throttled_firing_waits_until_its_function_may_run(tmp_path: Path) -> None:
     async def main() -> None:
-        talker = a_function(tmp_path, "talker", schedules=(EVERY_50_MS,), concurrency=0)
-        async with a_service(tmp_path, talker) as service:
+        schedule = Schedule("Hourly", "rate(1 hour)", 3600, "{}")
+        sleeper = a_function(tmp_path, "sleeper", schedules=(schedule,), concurrency=1)
+        async with a_service(tmp_path, sleeper, throttled_seconds=(0.01, 0.01)) as service:
+            running = asyncio.create_task(service.invoke("Sleeper", b'{"seconds": 0.2}'))
+            await until(lambda: service.environments()["Sleeper"].busy == 1)
             with Logs(tmp_path / "runner", console=None) as logs:
                 schedules = Schedules(service.functions, service, logs=logs)
                 await schedules.start()
-                await asyncio.sleep(0.12)
+                await until(lambda: service.environments()["Sleeper"].invocations == 2)
+                assert running.done()
                 await schedules.close()
 
     uvloop.run(main())
-    said = (tmp_path / "runner" / "stack.log").read_text()
-    assert said.count("talker: schedule Often skipped") >= 2
+    said = (tmp_path / "logs" / "stack.log").read_text()
+    assert said.count("sleeper: asynchronous invocation waits") == 1

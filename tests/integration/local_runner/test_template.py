@@ -80,6 +80,14 @@ def test_globals_are_merged_into_each_function(tmp_path: Path) -> None:
     assert (function.memory, function.concurrency, function.stem) == (128, None, "place_order")
 
 
+def test_asynchronous_invocations_have_their_limits_and_lambda_s_defaults(tmp_path: Path) -> None:
+    function = load(tmp_path).functions["Place"]
+    assert (function.async_retries, function.max_event_age) == (2, 6 * 3600)
+    limits = "EventInvokeConfig: {MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0}"
+    function = load(tmp_path, limits).functions["Place"]
+    assert (function.async_retries, function.max_event_age) == (0, 60)
+
+
 def test_layers_of_globals_and_function_add_up(tmp_path: Path) -> None:
     (tmp_path / "own" / "python").mkdir(parents=True)
     own = "  Own: {Type: AWS::Serverless::LayerVersion, Properties: {ContentUri: own/}}\n"
