@@ -1,6 +1,7 @@
 """What the functions of one machine share: room for their environments, and a look at memory."""
 
 import asyncio
+import resource
 from typing import TYPE_CHECKING, Final, Protocol
 
 from infra.local.lambdas.environment import Environment
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _ALWAYS: Final = 4
+_FILES_EACH: Final = 8  # its listener and connection, its output, its memory, its answer's client
+_OTHER_FILES: Final = 1000
 _MEMORY_SAMPLE_SECONDS: Final = 0.05
 
 
@@ -35,6 +38,15 @@ class Machine:
         self._always = min(_ALWAYS, max_environments)
         self._busy: set[Environment] = set()
         self._timer: asyncio.TimerHandle | None = None
+
+    def allow_files(self) -> None:
+        """Raise this process's limit of open files to what so many environments need."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = _OTHER_FILES + _FILES_EACH * self._max_environments
+        if hard != resource.RLIM_INFINITY:
+            needed = min(needed, hard)
+        if soft != resource.RLIM_INFINITY and soft < needed:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
     def has_room(self, own: int) -> bool:
         """Tell whether a function that has `own` environments may have another one."""

@@ -106,6 +106,7 @@ class LambdaService:
                 init_seconds=self._init_seconds,
             )
             self._pools[name] = EnvironmentPool(sandbox, self._machine, self._logs)
+        self._machine.allow_files()
         self._machine.pools = tuple(self._pools.values())
         self._end_idle()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from typing import TYPE_CHECKING, cast
 
 import pytest
@@ -68,6 +69,16 @@ def test_without_room_the_environment_unused_for_longest_makes_way() -> None:
     assert machine.has_room(9)
     assert not machine.has_room(9)
     assert machine.has_room(3), "a few each function may always have"
+
+
+def test_files_may_be_opened_for_every_environment() -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, before[1]))
+        Machine(100).allow_files()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (min(1800, before[1]), before[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.parametrize(("gigabytes", "expected"), [(24, 273), (2, 22), (0.5, 16), (512, 1000)])
