@@ -4,8 +4,10 @@ Files and console are written by a thread of their own: a terminal that is stopp
 must not hold up the event loop that serves requests.
 """
 
+import contextlib
 import json
 import queue
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TextIO
 from zlib import crc32
+
+from infra.local.progress import as_shown
 
 _MAX_FILE_BYTES: Final = 10_000_000
 _MAX_WAITING_ENTRIES: Final = 20_000
@@ -49,9 +53,9 @@ class CappedFile:
     def write(self, data: bytes) -> None:
         """Append `data` and hand it to the operating system."""
         if self._file.tell() + len(data) > self._max_bytes and self._file.tell() > 0:
-            self._file.close()
             self._path.replace(self._path.with_name(f"{self._path.name}.1"))
-            self._file = self._path.open("ab")
+            full, self._file = self._file, self._path.open("ab")
+            full.close()
         self._file.write(data)
         self._file.flush()
 
@@ -63,8 +67,9 @@ class CappedFile:
 class Logs:
     """The log of a whole stack.
 
-    Every raw line of a function goes to `<directory>/<stem>.log`. On `console` it is shown
-    readable; without a console that goes to `<directory>/stack.log`. `verbose` shows debug lines.
+    Every raw line of a function goes to `<directory>/<stem>.log`, and the runner's own lines to
+    `runner.log`. On `console` they are shown readable; without a console that goes to
+    `<directory>/stack.log`. `verbose` shows debug lines.
     """
 
     def __init__(
@@ -85,6 +90,7 @@ class Logs:
         self._files: dict[str, CappedFile] = {}
         self._queue: queue.SimpleQueue[_Entry | None] = queue.SimpleQueue()
         self._dropped = 0
+        self._told_failure = False
         self._thread = threading.Thread(target=self._run, name="logs", daemon=True)
         self._thread.start()
 
@@ -102,19 +108,19 @@ class Logs:
     def debug(self, text: str) -> None:
         """Log what only somebody looking closely wants to see."""
         if self._verbose:
-            self._put(_RUNNER, "DEBUG", text.encode())
+            self._put(_RUNNER, "DEBUG", _bytes(text))
 
     def info(self, text: str) -> None:
         """Log what the runner does."""
-        self._put(_RUNNER, "INFO", text.encode())
+        self._put(_RUNNER, "INFO", _bytes(text))
 
     def warning(self, text: str) -> None:
         """Log what may not be what was meant."""
-        self._put(_RUNNER, "WARNING", text.encode())
+        self._put(_RUNNER, "WARNING", _bytes(text))
 
     def error(self, text: str) -> None:
         """Log what went wrong."""
-        self._put(_RUNNER, "ERROR", text.encode())
+        self._put(_RUNNER, "ERROR", _bytes(text))
 
     def lines(self, stem: str, lines: Sequence[bytes]) -> None:
         """Log lines, without their line ends, that the function `stem` has written."""
@@ -147,34 +153,48 @@ class Logs:
             self._write([entry for entry in entries if entry is not None])
             if None in entries:
                 for file in self._files.values():
-                    file.close()
+                    with contextlib.suppress(OSError):  # which has been told
+                        file.close()
                 return
 
     def _write(self, entries: Sequence[_Entry]) -> None:
         raw: dict[str, list[bytes]] = {}
         shown: list[str] = []
-        for moment, source, level, line in entries:
-            if not level:
-                raw.setdefault(source, []).append(line)
-            text = readable(line) if not level else f"{level} {line.decode()}"
+        for entry in entries:
+            moment, source, level, line = entry
+            if level:
+                line = f"{_time(moment, '%Y-%m-%d %H:%M:%S')} {level} ".encode() + line
+            raw.setdefault(source, []).append(line)
+            text = _text(entry)
             if text is not None:
                 shown.append(self._prefix(moment, source) + text)
         if self._dropped:
             shown.append(f"{self._dropped} log lines dropped: they came faster than they are shown")
             self._dropped = 0
         for source, lines in raw.items():
-            self._file(source).write(b"\n".join(lines) + b"\n")
+            self._append(source, b"\n".join(lines) + b"\n")
         if not shown:
             return
         text = "\n".join(shown) + "\n"
         if self._console is None:
-            self._file("stack").write(text.encode())
+            self._append("stack", _bytes(text))
             return
         try:
-            self._console.write(text)
+            self._console.write(as_shown(text, self._console))
             self._console.flush()
         except (OSError, ValueError):  # the terminal is gone; the stack outlives it
             self._console = None
+
+    def _append(self, name: str, data: bytes) -> None:
+        """Append to a file; a disk that is full loses lines, and takes others when it has room."""
+        try:
+            self._file(name).write(data)
+        except OSError as error:
+            if not self._told_failure:
+                print(f"{name}.log cannot be written: {error}", file=sys.stderr)
+            self._told_failure = True
+        else:
+            self._told_failure = False
 
     def _file(self, name: str) -> CappedFile:
         if name not in self._files:
@@ -182,11 +202,29 @@ class Logs:
         return self._files[name]
 
     def _prefix(self, moment: float, source: str) -> str:
-        clock = time.strftime("%H:%M:%S", time.localtime(moment))
         if self._colour:
             colour = _COLOURS[crc32(source.encode()) % len(_COLOURS)]
             source = f"\x1b[{colour}m{source}\x1b[0m"
-        return f"{clock}.{int(moment % 1 * 1000):03d} {source} "
+        return f"{_time(moment, '%H:%M:%S')} {source} "
+
+
+def _time(moment: float, form: str) -> str:
+    return f"{time.strftime(form, time.localtime(moment))}.{int(moment % 1 * 1000):03d}"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="backslashreplace")  # half a surrogate pair is no UTF-8
+
+
+def _text(entry: _Entry) -> str | None:
+    """Return what is shown of an entry: its line as it is where that cannot be made readable."""
+    _, _, level, line = entry
+    if level:
+        return f"{level} {line.decode()}"
+    try:
+        return readable(line)
+    except Exception:  # noqa: BLE001 - whatever a function writes, the log of the others goes on
+        return line.decode(errors="backslashreplace")
 
 
 def readable(line: bytes) -> str | None:
@@ -204,7 +242,8 @@ def readable(line: bytes) -> str | None:
     message = record.pop("message", None)
     if message is None:
         message = f"{record.pop('errorType', '')}: {record.pop('errorMessage', '')}"
-    trace = record.pop("exception", None) or "".join(record.pop("stackTrace", None) or ())
+    stack = record.pop("stackTrace", None)
+    trace = record.pop("exception", None) or ("".join(stack) if stack else "")
     record.pop("stack_trace", None)
     fields = [f"{key}={_shown(value)}" for key, value in record.items() if _is_telling(key, value)]
     shown = " ".join([str(level), _shown(message), *fields])

@@ -7,6 +7,7 @@ from typing import Final, TextIO
 
 _GREEN: Final = "\x1b[32m"
 _RED: Final = "\x1b[31m"
+_YELLOW: Final = "\x1b[33m"
 _DIM: Final = "\x1b[2m"
 _PLAIN: Final = "\x1b[0m"
 
@@ -31,10 +32,14 @@ class Progress:
         """Say why there is nothing."""
         self.say(f"{self._in(_RED, '✗')} {text}")
 
+    def warn(self, text: str) -> None:
+        """Say what may not be what was meant."""
+        self.say(f"{self._in(_YELLOW, '!')} {text}")
+
     def say(self, text: str) -> None:
         """Write a line."""
         try:
-            self._out.write(text + "\n")
+            self._out.write(as_shown(text, self._out) + "\n")
             self._out.flush()
         except (BrokenPipeError, ValueError):  # whoever was watching has gone; the stack goes on
             pass
@@ -45,3 +50,9 @@ class Progress:
 
     def _in(self, colour: str, text: str) -> str:
         return f"{colour}{text}{_PLAIN}" if self._colour else text
+
+
+def as_shown(text: str, out: TextIO) -> str:
+    """Return `text` as `out` can take it: what its encoding does not have is written as escapes."""
+    encoding = getattr(out, "encoding", None) or "utf-8"
+    return text.encode(encoding, errors="backslashreplace").decode(encoding)

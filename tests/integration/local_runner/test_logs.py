@@ -1,10 +1,14 @@
 """Logs are readable on the console, whole in the files, and bounded."""
 
+import errno
 import io
 import json
 from pathlib import Path
+from unittest.mock import patch
 
-from infra.local.logs import LineSplitter, Logs, readable
+import pytest
+
+from infra.local.logs import CappedFile, LineSplitter, Logs, readable
 
 
 def test_a_json_line_of_a_logger_is_shown_as_a_sentence() -> None:
@@ -50,6 +54,66 @@ def test_without_a_console_the_readable_log_is_a_file(tmp_path: Path) -> None:
         logs.info("ready")
         logs.debug("not wanted")
     assert (tmp_path / "stack.log").read_text().endswith(" runner INFO ready\n")
+
+
+def test_the_runner_s_own_lines_are_in_a_file_whether_or_not_there_is_a_console(
+    tmp_path: Path,
+) -> None:
+    with Logs(tmp_path, console=io.StringIO()) as logs:
+        logs.error("no answer correlation_id=c-1")
+    assert (tmp_path / "runner.log").read_text().endswith(" ERROR no answer correlation_id=c-1\n")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        rb'{"message": "\ud800"}',
+        b'{"message": "failed", "stackTrace": 5}',
+        b'{"message": "failed", "stackTrace": [1, {}]}',
+        b'{"message": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b'{"message": ' + b"9" * 5_000 + b"}",
+        b'{"message": "\xff\xfe"}',
+    ],
+)
+@pytest.mark.parametrize("has_console", [True, False])
+def test_whatever_a_function_writes_the_lines_after_it_are_logged(
+    tmp_path: Path, line: bytes, has_console: bool
+) -> None:
+    console = io.TextIOWrapper(io.BytesIO(), encoding="ascii") if has_console else None
+    with Logs(tmp_path, console=console) as logs:
+        logs.lines("place_order", [line])
+        logs.error("half a pair: \ud800, and an é")
+        logs.lines("get_order", [b"still here"])
+    assert (tmp_path / "place_order.log").read_bytes() == line + b"\n"
+    if console is None:
+        shown = (tmp_path / "stack.log").read_bytes()
+    else:
+        console.seek(0)
+        shown = console.read().encode()
+    assert len(shown.splitlines()) == 3
+    assert rb"runner ERROR half a pair: \ud800, and an" in shown
+    assert shown.endswith(b" get_order still here\n")
+
+
+def test_a_full_disk_is_told_once_and_the_log_goes_on_when_there_is_room(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write = CappedFile.write
+
+    def full_of_these(file: CappedFile, data: bytes) -> None:
+        if b"lost" in data:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(file, data)
+
+    with patch.object(CappedFile, "write", full_of_these):
+        logs = Logs(tmp_path, console=None)
+        logs.lines("place_order", [b"lost"])
+        logs.close()
+        logs = Logs(tmp_path, console=None)
+        logs.lines("place_order", [b"kept"])
+        logs.close()
+    assert (tmp_path / "place_order.log").read_text() == "kept\n"
+    assert capfd.readouterr().err.count("No space left on device") == 1
 
 
 def test_a_console_that_is_gone_does_not_end_the_log(tmp_path: Path) -> None:
