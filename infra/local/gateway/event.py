@@ -23,6 +23,8 @@ _TEXT_TYPE: Final = re.compile(
 )
 # The connection's own, which the server sets for its answer.
 _HOP_HEADERS: Final = {"connection", "content-length", "keep-alive", "transfer-encoding"}
+_HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_HEADER_VALUE: Final = re.compile(r"[^\r\n\0\ud800-\udfff]*")  # RFC 9110, 5.5; and UTF-8
 _MONTHS: Final = "JanFebMarAprMayJunJulAugSepOctNovDec"
 _DEFAULT_TYPE: Final = "text/plain; charset=utf-8"
 
@@ -111,7 +113,7 @@ def response(payload: bytes) -> web.Response:
     """Return the HTTP response for a function's answer; raises MalformedAnswer."""
     try:
         answer = json.loads(payload)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedAnswer(f"not JSON: {error}") from error
     if not isinstance(answer, dict) or "statusCode" not in answer:
         # Anything without a status code is taken as the body itself, as JSON.
@@ -147,6 +149,9 @@ def _answer_headers(answer: Mapping[str, Any]) -> CIMultiDict[str]:
             headers[name] = value if isinstance(value, str) else json.dumps(value)
     for cookie in answer.get("cookies") or ():
         headers.add("set-cookie", cookie)
+    for name, text in headers.items():
+        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(text):
+            raise ValueError(f"{name!r}: {text!r} is no header")
     return headers
 
 

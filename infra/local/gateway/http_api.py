@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Final, Protocol
 
@@ -15,6 +16,7 @@ from infra.local.gateway import event as http_event
 from infra.local.gateway.authorizer import Authorization, JwtAuthorizer, Refused
 from infra.local.gateway.docs_pages import Page
 from infra.local.gateway.issuer import Key, documents
+from infra.local.gateway.problems import FailedCalls, Ids, problem, reason_of
 from infra.local.gateway.routes import Match, Routes
 from infra.local.http_server import expect_continue, request_factory
 from infra.local.lambdas.invocation import Invocation, LambdaError, RequestTooLarge, Throttled
@@ -22,19 +24,7 @@ from infra.local.logs import Logs
 from infra.local.template.model import Cors, Template
 
 _MAX_BODY_BYTES: Final = 10 * 1024 * 1024  # the HTTP API's quota
-# What API Gateway answers by itself: the project's code for it, and AWS's own message.
-_PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
-    400: ("bad-request", "Bad Request"),
-    401: ("unauthorized", "Unauthorized"),
-    403: ("forbidden", "Forbidden"),
-    404: ("route-not-found", "Not Found"),
-    413: ("request-too-large", "Request Entity Too Large"),
-    429: ("too-many-requests", "Too Many Requests"),
-    500: ("internal-error", "Internal Server Error"),
-    503: ("service-unavailable", "Service Unavailable"),
-}
 _CORS_PREFIX: Final = "access-control-"
-_TITLES: Final = {413: "Request Entity Too Large"}
 
 
 class Invoke(Protocol):
@@ -50,7 +40,7 @@ class HttpApi:
     """Serves the routes of a template, the local issuer's documents under /issuer, and pages.
 
     Its own answers are API Gateway's, as problem documents (RFC 9457) that also have AWS's
-    `message`.
+    `message`. Those that say that a function failed are logged, by the ids that the client got.
     """
 
     def __init__(
@@ -66,7 +56,7 @@ class HttpApi:
         self._routes = Routes(template.functions)
         self._cors = template.cors
         self._invoke = invoke
-        self._logs = logs
+        self._failed = FailedCalls(logs)
         issuer = template.jwt_issuer
         self._authorizer = (
             None if issuer is None else JwtAuthorizer(key, issuer, template.jwt_audience)
@@ -97,7 +87,7 @@ class HttpApi:
         request_id = base64.urlsafe_b64encode(os.urandom(11)).decode()
         response = self._local_answer(request)
         if response is None:
-            response = await self._route(request, request_id)
+            response = await self._route(request, Ids.of(request, request_id))
         response.headers["apigw-requestid"] = request_id
         origin = request.headers.get("Origin")
         if origin is not None and self._cors is not None:
@@ -118,13 +108,13 @@ class HttpApi:
             return web.Response(body=document, content_type="application/json")
         return None
 
-    async def _route(self, request: web.BaseRequest, request_id: str) -> web.Response:
+    async def _route(self, request: web.BaseRequest, ids: Ids) -> web.Response:
         match = self._routes.find(request.method, request.rel_url.raw_path)
         if match is None:
             page = self._pages.get(request.rel_url.raw_path)
             if page is not None and request.method in {"GET", "HEAD"}:
                 return web.Response(body=page.body, headers=page.headers)
-            return _problem(404, "No route matches this method and path.", request_id)
+            return problem(404, "No route matches this method and path.", ids)
         authorization: Authorization | None = None
         if match.route.authorized and self._authorizer is not None:
             header = request.headers.get("Authorization")
@@ -136,15 +126,15 @@ class HttpApi:
                     if refused.status == HTTPStatus.UNAUTHORIZED
                     else "The access token lacks a scope that this route needs."
                 )
-                response = _problem(refused.status, detail, request_id)
+                response = problem(refused.status, detail, ids)
                 response.headers["www-authenticate"] = refused.challenge
                 return response
         await expect_continue(request)
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            return _problem(413, "The request body is over 10 MB.", request_id)
-        return await self._call(request, body, match, authorization, request_id)
+            return problem(413, "The request body is over 10 MB.", ids)
+        return await self._call(request, body, match, authorization, ids)
 
     def _without_cors(self, response: web.Response) -> web.Response:
         """Drop a function's own CORS headers, as API Gateway does when it is configured itself."""
@@ -159,51 +149,39 @@ class HttpApi:
         body: bytes,
         match: Match,
         authorization: Authorization | None,
-        request_id: str,
+        ids: Ids,
     ) -> web.Response:
         trace_id = request.headers.get("X-Amzn-Trace-Id") or _trace_id()
         event = http_event.event(
-            request, body, match, authorization, request_id=request_id, trace_id=trace_id
+            request, body, match, authorization, request_id=ids.request_id, trace_id=trace_id
         )
+        failed = partial(self._failed.answer, ids=ids, route=match.route.key)
         try:
             async with asyncio.timeout(match.route.timeout_seconds):
                 result = await self._invoke(
                     match.function, json.dumps(event).encode(), trace_id=trace_id
                 )
         except TimeoutError:
-            self._logs.error(f"{match.route.key}: no answer within the integration timeout")
-            return _problem(503, "The function did not answer in time.", request_id)
-        except Throttled:
-            response = _problem(429, "The function runs as often as it may.", request_id)
+            reason = f"no answer within the integration's {match.route.timeout_seconds:g} s"
+            return failed(503, "The function did not answer in time.", reason=reason)
+        except Throttled as error:
+            response = failed(429, "The function runs as often as it may.", reason=str(error))
             response.headers["retry-after"] = "1"
             return response
         except RequestTooLarge:
-            return _problem(413, "The request is over what a function can take.", request_id)
+            return problem(413, "The request is over what a function can take.", ids)
         except LambdaError as error:
-            self._logs.error(f"{match.route.key}: {error}")
-            return _problem(503, "The function cannot be called now.", request_id)
-        if result.function_error is None:
+            return failed(503, "The function cannot be called now.", reason=str(error))
+        if result.function_error is not None:
+            reason = reason_of(result)
+        else:
             try:
                 return self._without_cors(http_event.response(result.payload))
             except http_event.MalformedAnswer as error:
-                self._logs.error(f"{match.route.key}: malformed answer: {error}")
-        return _problem(500, "The function failed.", request_id)
-
-
-def _problem(status: int, detail: str, request_id: str) -> web.Response:
-    code, message = _PROBLEMS[status]
-    problem = {
-        "type": "about:blank",
-        "title": _TITLES.get(status, HTTPStatus(status).phrase),
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "correlation_id": request_id,
-        "message": message,
-    }
-    return web.Response(
-        status=status, body=json.dumps(problem).encode(), content_type="application/problem+json"
-    )
+                reason = f"malformed answer: {error}"
+        return failed(
+            500, "The function failed.", reason=reason, lambda_request_id=result.request_id
+        )
 
 
 def _add_cors(response: web.StreamResponse, cors: Cors, origin: str) -> None:

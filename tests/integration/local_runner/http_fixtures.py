@@ -106,5 +106,5 @@ async def problem_of(response: aiohttp.ClientResponse) -> tuple[int, str, str]:
     assert response.content_type == "application/problem+json"
     problem = json.loads(await response.read())
     assert problem["status"] == response.status
-    assert problem["correlation_id"] == response.headers["apigw-requestid"]
+    assert problem["correlation_id"] == response.headers["x-correlation-id"]
     return response.status, problem["code"], problem["message"]

@@ -12,9 +12,10 @@ import uvloop
 
 from infra.local.gateway.http_api import HttpApi
 from infra.local.gateway.issuer import Key, load_or_create_key
-from infra.local.lambdas.invocation import Invocation, Throttled
+from infra.local.lambdas.invocation import Invocation, ServiceClosed, Throttled
 from infra.local.logs import Logs
 from infra.local.template import Template
+from ordering.http import Request
 from tests.integration.local_runner.http_fixtures import Functions, a_route, problem_of, run
 from tests.integration.local_runner.lambda_fixtures import a_function, a_service
 
@@ -116,6 +117,11 @@ def test_an_answer_without_a_status_code_is_the_body_itself(tmp_path: Path) -> N
         {"statusCode": 200, "headers": ["no", "mapping"]},
         {"statusCode": 200, "body": "no base64", "isBase64Encoded": True},
         {"statusCode": 42},
+        {"statusCode": 200, "headers": {"X-Note": "two\r\nlines"}},
+        {"statusCode": 200, "headers": {"X-Note": "\ud800"}},
+        {"statusCode": 200, "headers": {"no name": "x"}},
+        {"statusCode": 200, "cookies": [5]},
+        Invocation(200, b"[" * 100_000, None, "id"),
         Invocation(200, b'{"errorType": "X"}', "Unhandled", "id"),
     ],
 )
@@ -128,6 +134,99 @@ def test_a_failed_function_or_a_malformed_answer_is_a_500(tmp_path: Path, answer
     run(tmp_path, scenario, Functions(lambda _event: answer))
 
 
+def log_line(directory: Path, text: str) -> str:
+    """Give the one line of the log files that has `text` in it, as grep would."""
+    logs = [file.read_text() for file in (directory / "logs").glob("*.log")]
+    lines = {line.partition(" ERROR ")[2] for log in logs for line in log.splitlines()}
+    (found,) = [line for line in lines if text in line]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "reason", "lambda_id"),
+    [
+        (
+            Invocation(200, b'{"errorType": "E", "errorMessage": "a\\nb"}', "Unhandled", "l-1"),
+            500,
+            "E: a b",
+            " lambda_request_id=l-1",
+        ),
+        (
+            Invocation(200, b"rubbish", "Unhandled", "l-1"),
+            500,
+            "Unhandled: rubbish",
+            " lambda_request_id=l-1",
+        ),
+        (
+            Invocation(200, b'{"statusCode": 42}', None, "l-1"),
+            500,
+            "malformed answer: statusCode 42",
+            " lambda_request_id=l-1",
+        ),
+        (
+            ServiceClosed("the runner is shutting down"),
+            503,
+            "the runner is shutting down",
+            "",
+        ),
+        (
+            asyncio.sleep,
+            503,
+            "no answer within the integration's 0.05 s",
+            "",
+        ),
+    ],
+)
+def test_why_a_function_gave_no_answer_is_logged_by_the_id_that_the_client_sent(
+    tmp_path: Path, answer: object, status: int, reason: str, lambda_id: str
+) -> None:
+    ids: list[str] = []
+
+    async def scenario(client: aiohttp.ClientSession, _key: Key) -> None:
+        async with client.get("/slow", headers={"X-Correlation-Id": "c-1"}) as response:
+            assert (await problem_of(response))[0] == status
+            assert response.headers["x-correlation-id"] == "c-1"
+            ids.append(response.headers["apigw-requestid"])
+
+    routes = {"Slow": a_route("GET", "/slow", timeout_seconds=0.05)}
+    run(tmp_path, scenario, Functions(lambda _event: answer), routes=routes)
+    named = f"correlation_id=c-1 request_id={ids[0]}{lambda_id}"
+    assert log_line(tmp_path, "c-1") == f"GET /slow: {status}, {reason} {named}"
+
+
+def test_a_failure_of_which_the_client_sent_no_id_is_logged_by_the_one_it_gets(
+    tmp_path: Path,
+) -> None:
+    ids: list[str] = []
+
+    async def scenario(client: aiohttp.ClientSession, _key: Key) -> None:
+        async with client.post("/orders/1") as response:
+            await problem_of(response)
+            ids.append(response.headers["x-correlation-id"])
+
+    run(tmp_path, scenario, Functions(lambda _event: {"statusCode": 42}))
+    assert log_line(tmp_path, ids[0])
+
+
+@pytest.mark.parametrize("sent", ["c-1", "x" * 128, "x" * 129, "", "two words", "é", "!~", "a,b"])
+def test_the_gateway_takes_over_the_correlation_ids_that_functions_take_over(
+    tmp_path: Path, sent: str
+) -> None:
+    functions = Functions()
+
+    async def scenario(client: aiohttp.ClientSession, _key: Key) -> None:
+        headers = [("X-Correlation-Id", part) for part in sent.split(",")]
+        async with client.post("/orders/1", headers=headers):
+            taken = Request.of(functions.events[0]).correlation_id
+        async with client.get("/nothing", headers=headers) as response:
+            own = response.headers["apigw-requestid"]
+            gateway_took = response.headers["x-correlation-id"]
+        assert (taken == sent) == (gateway_took == sent)
+        assert gateway_took in {sent, own}
+
+    run(tmp_path, scenario, functions)
+
+
 def test_a_throttled_function_is_a_429_to_try_again(tmp_path: Path) -> None:
     async def scenario(client: aiohttp.ClientSession, _key: Key) -> None:
         async with client.post("/orders/1") as response:
@@ -135,6 +234,10 @@ def test_a_throttled_function_is_a_429_to_try_again(tmp_path: Path) -> None:
             assert response.headers["retry-after"] == "1"
 
     run(tmp_path, scenario, Functions(lambda _event: Throttled("Rate Exceeded.")))
+    assert (
+        "POST /orders/{order_id}: 429, Rate Exceeded."
+        in (tmp_path / "logs" / "runner.log").read_text()
+    )
 
 
 def test_a_function_that_takes_too_long_is_a_503(tmp_path: Path) -> None:
