@@ -1,5 +1,6 @@
 """What a running stack leaves in its state directory: a lock, and where everything is."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -18,6 +19,7 @@ from infra.local.servers.ports import Ports
 _LOCK: Final = "stack.lock"
 _RECORD: Final = "stack.json"
 _ORPHAN_SECONDS: Final = 5.0
+_POLL_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,8 @@ def child_record(pid: int) -> ChildRecord | None:
 def end_orphans(state_dir: Path) -> list[str]:
     """End what a killed runner has left behind, and return its names.
 
-    The kernel has told them to end, where it can; this waits for that, and then insists.
+    The kernel has told them to end, where it can; this waits for that, and then insists. What
+    resists even that no later start stumbles over again.
     """
     record = read_record(state_dir)
     if record is None:
@@ -149,18 +152,26 @@ def end_orphans(state_dir: Path) -> list[str]:
     for name, child in record.children.items():
         try:
             process = psutil.Process(child.pid)
-            if abs(process.create_time() - child.created) < 1:
+            if abs(process.create_time() - child.created) < 1 and _runs(process):
                 orphans[name] = process
-        except psutil.NoSuchProcess:
+        except psutil.Error:  # it has ended
             continue
-    deadline = time.monotonic() + _ORPHAN_SECONDS
-    for process in orphans.values():
-        process.send_signal(signal.SIGINT)  # for PostgreSQL SIGTERM would wait for its clients
-    for process in orphans.values():
-        try:
-            process.wait(max(0.0, deadline - time.monotonic()))
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(_ORPHAN_SECONDS)
+    # For PostgreSQL SIGTERM would wait for its clients.
+    for number in (signal.SIGINT, signal.SIGKILL):
+        running = [process for process in orphans.values() if _runs(process)]
+        for process in running:
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                process.send_signal(number)
+        deadline = time.monotonic() + _ORPHAN_SECONDS
+        while any(map(_runs, running)) and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
     remove_record(state_dir)
     return list(orphans)
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Tell whether a process does anything yet: one that nobody waits for stays as a zombie."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False

@@ -5,8 +5,10 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
+from infra.local import stack_record
 from infra.local.servers.child import StartError
 from infra.local.servers.ports import Ports
 from infra.local.stack_record import (
@@ -19,6 +21,7 @@ from infra.local.stack_record import (
     read_record,
     write_record,
 )
+from tests.shared import eventually
 
 
 def a_record(**children: ChildRecord) -> StackRecord:
@@ -65,6 +68,35 @@ def test_processes_that_a_killed_runner_has_left_are_ended(tmp_path: Path) -> No
         write_record(tmp_path, a_record(kafka=left))
         assert end_orphans(tmp_path) == ["kafka"]
     assert read_record(tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("orphan", "ended"),
+    [
+        ("set -m; sleep 60 &", ["kafka"]),
+        ("sleep 60 &", ["kafka"]),  # SIGINT is ignored by what a script starts like this
+        ("sleep 0.2 &", []),
+    ],
+)
+def test_an_orphan_that_nobody_waits_for_is_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orphan: str, ended: list[str]
+) -> None:
+    monkeypatch.setattr(stack_record, "_ORPHAN_SECONDS", 1.0)
+    neglectful = ["/bin/bash", "-c", f"{orphan} echo $!; exec sleep 60"]
+    with subprocess.Popen(neglectful, stdout=subprocess.PIPE, text=True) as parent:
+        try:
+            assert parent.stdout is not None
+            process = psutil.Process(int(parent.stdout.readline()))
+            left = child_record(process.pid)
+            assert left is not None
+            write_record(tmp_path, a_record(kafka=left))
+            if not ended:
+                eventually(lambda: process.status() == psutil.STATUS_ZOMBIE)
+            assert end_orphans(tmp_path) == ended
+            assert process.status() == psutil.STATUS_ZOMBIE
+            assert read_record(tmp_path) is None
+        finally:
+            parent.kill()
 
 
 def test_a_process_that_only_has_the_pid_of_one_of_ours_is_left_alone(tmp_path: Path) -> None:
