@@ -79,7 +79,7 @@ class Stack:
         parameters = settings.template_parameters(kafka.bootstrap_servers)
         template = load_template(settings.template, parameters)
         for warning in template.warnings:
-            self._logs.info(f"template.yaml: {warning}")
+            self._progress.warn(f"template.yaml: {warning}")
         self.ports.require_free(broker=kafka.runs_here)
         await self._start_parts(template, kafka)
         self._ready = True

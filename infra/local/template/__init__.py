@@ -82,6 +82,7 @@ class _Reader:
         self._resolver = Resolver(document, values)
         self._cloud_only: dict[str, list[str]] = {}
         self._globals: Mapping[str, Yaml] = document.get("Globals", {})
+        self._declared = frozenset(document["Resources"])
         self._resources: dict[str, Mapping[str, Yaml]] = {
             name: resource
             for name, resource in document["Resources"].items()
@@ -103,9 +104,10 @@ class _Reader:
             self._resolver,
             self._cloud_only,
         )
-        functions = {
-            name: reader.read(name, api) for name in self._of_type("AWS::Serverless::Function")
-        }
+        names = self._of_type("AWS::Serverless::Function")
+        for name in names:
+            self._check_dependencies(name)
+        functions = {name: reader.read(name, api) for name in names}
         _refuse_doubles(functions)
         return Template(
             functions=functions,
@@ -135,6 +137,16 @@ class _Reader:
             if kind.startswith(_CANNOT_RUN) and kind != "AWS::Serverless::Application":
                 raise TemplateError(f"{name}.Type: the local runner cannot run {kind}")
             self._cloud_only.setdefault(kind, []).append(name)
+
+    def _check_dependencies(self, function: str) -> None:
+        """Refuse a function that waits for what is only in the cloud: it says that it needs it."""
+        names = self._resources[function].get("DependsOn", ())
+        for name in [names] if isinstance(names, str) else names:
+            if name not in self._declared:
+                raise TemplateError(f"{function}.DependsOn: there is no {name}")
+            kind = self._resources.get(name, {}).get("Type")
+            if kind is not None and kind not in _RUNS:
+                raise TemplateError(f"{function}.DependsOn: {name}, {kind}, is only in the cloud")
 
     def _named(self, kind: str, name_property: str) -> dict[str, str]:
         return {

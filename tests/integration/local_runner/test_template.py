@@ -211,6 +211,21 @@ def test_what_cannot_run_here_is_refused_by_name(
         load(tmp_path, function)
 
 
+def test_a_function_may_wait_for_what_runs_here_only(tmp_path: Path) -> None:
+    waiting = """  Waiting:
+    Type: AWS::Serverless::Function
+    DependsOn: {}
+    Properties: {{Handler: place_order.handler}}
+"""
+    unused = "  Unused: {Type: AWS::DynamoDB::Table, Condition: IsIam}\n"
+    load(tmp_path, resources=waiting.format("[Orders, Failed, Unused]") + unused, Mode="none")
+    cloud = r"Waiting\.DependsOn: Alarm, AWS::CloudWatch::Alarm, is only in the cloud"
+    with pytest.raises(TemplateError, match=cloud):
+        load(tmp_path, resources=waiting.format("[Orders, Alarm]"))
+    with pytest.raises(TemplateError, match=r"Waiting\.DependsOn: there is no Order"):
+        load(tmp_path, resources=waiting.format("Order"))
+
+
 def test_two_functions_cannot_have_one_route(tmp_path: Path) -> None:
     route = event("HttpApi", "Path: /orders, Method: POST")
     twin = f"""
