@@ -54,7 +54,7 @@ def _up(settings: Settings, options: argparse.Namespace) -> int:
     if options.progress_fd is None:
         return run(settings, progress_out=sys.stdout, console=sys.stdout, colour=colour)
     os.set_inheritable(options.progress_fd, False)  # noqa: FBT003 - takes no keywords
-    with os.fdopen(options.progress_fd, "w") as out:
+    with os.fdopen(options.progress_fd, "w", encoding="utf-8") as out:
         return run(settings, progress_out=out, console=None, colour=colour)
 
 

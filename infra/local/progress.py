@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, TextIO
 
+FAILED: Final = "✗"  # by which its line is known
 _GREEN: Final = "\x1b[32m"
 _RED: Final = "\x1b[31m"
 _YELLOW: Final = "\x1b[33m"
@@ -30,7 +31,7 @@ class Progress:
 
     def failed(self, text: str) -> None:
         """Say why there is nothing."""
-        self.say(f"{self._in(_RED, '✗')} {text}")
+        self.say(f"{self._in(_RED, FAILED)} {text}")
 
     def warn(self, text: str) -> None:
         """Say what may not be what was meant."""

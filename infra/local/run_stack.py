@@ -10,9 +10,10 @@ from typing import Final, TextIO
 
 import uvloop
 
+from infra.local.event_source.records import SourceError
 from infra.local.gateway.issuer import load_or_create_key, mint_token
 from infra.local.logs import Logs
-from infra.local.progress import Progress
+from infra.local.progress import FAILED, Progress, as_shown
 from infra.local.servers.child import StartError
 from infra.local.settings import AUDIENCE, ROOT, Settings
 from infra.local.stack import Stack
@@ -30,7 +31,12 @@ def run(settings: Settings, *, progress_out: TextIO, console: TextIO | None, col
     """
     progress = Progress(progress_out, colour=colour)
     try:
-        with Logs(settings.logs_dir, console=console, colour=colour if console else None) as logs:
+        logs = Logs(settings.logs_dir, console=console, colour=colour if console else None)
+    except OSError as error:
+        progress.failed(f"no log can be written: {error}")
+        return 1
+    try:
+        with logs:
             return uvloop.run(_run(settings, logs, progress, detached=console is None))
     except StartError as error:
         progress.failed(str(error))
@@ -55,6 +61,7 @@ async def _run(settings: Settings, logs: Logs, progress: Progress, *, detached: 
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop)
     status = 0
+    where = f"  every part's log is in {settings.logs_dir}"
     try:
         await stack.start()
         progress.say(_summary(stack))
@@ -63,9 +70,12 @@ async def _run(settings: Settings, logs: Logs, progress: Progress, *, detached: 
         await asyncio.Event().wait()
     except asyncio.CancelledError:
         progress.say("stopping …")
-    except (StartError, TemplateError) as error:
-        progress.failed(f"{error}\n  every part's log is in {settings.logs_dir}")
+    except (StartError, TemplateError, SourceError) as error:
+        progress.failed(f"{error}\n{where}")
         status = 1
+    except Exception as error:
+        progress.failed(f"{type(error).__name__}: {error}\n{where}")
+        raise  # nobody has foreseen it: its traceback is for whoever mends this
     finally:
         stopping = True
         await stack.close()
@@ -74,9 +84,14 @@ async def _run(settings: Settings, logs: Logs, progress: Progress, *, detached: 
 
 def start_detached(settings: Settings, arguments: list[str]) -> int:
     """Start a runner of its own, show how it starts, and return when it is ready or has failed."""
-    settings.logs_dir.mkdir(parents=True, exist_ok=True)
+    path = settings.logs_dir / "stack.log"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        log = path.open("ab")
+    except OSError as error:
+        raise StartError(f"no log can be written: {error}") from error
     read_end, write_end = os.pipe()
-    with (settings.logs_dir / "stack.log").open("ab") as log:
+    with log:
         process = subprocess.Popen(
             [sys.executable, "-m", "infra.local", "up", *arguments, f"--progress-fd={write_end}"],
             cwd=ROOT,
@@ -87,17 +102,24 @@ def start_detached(settings: Settings, arguments: list[str]) -> int:
             start_new_session=True,
         )
     os.close(write_end)
-    ready = False
+    ready = told_why = False
     try:
-        with os.fdopen(read_end) as lines:
+        with os.fdopen(read_end, encoding="utf-8") as lines:
             for line in lines:
-                sys.stdout.write(line)
+                sys.stdout.write(as_shown(line, sys.stdout))
                 sys.stdout.flush()
                 ready = ready or line.strip() == _READY
+                told_why = told_why or FAILED in line
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
         return process.wait() or _INTERRUPTED
-    return 0 if ready else process.wait() or 1
+    if ready:
+        return 0
+    status = process.wait()
+    if not told_why:
+        how = signal.strsignal(-status) if status < 0 else f"exit status {status}"
+        print(f"the stack ended before it was ready ({how}); its log is {path}", file=sys.stderr)
+    return status or 1
 
 
 def _summary(stack: Stack) -> str:
