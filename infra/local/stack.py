@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import psycopg2
@@ -13,7 +13,7 @@ from psycopg2.extensions import parse_dsn
 
 from infra.local.event_source.failure_destinations import FailureDestinations
 from infra.local.event_source.source import KafkaEventSource
-from infra.local.gateway.docs_pages import Page, docs_pages
+from infra.local.gateway.docs_pages import DocsPages
 from infra.local.gateway.http_api import HttpApi
 from infra.local.gateway.issuer import load_or_create_key
 from infra.local.lambdas.invocation import Invocation
@@ -110,16 +110,22 @@ class Stack:
         )
         await service.start()
         self._exit.push_async_callback(service.close)
+        docs = DocsPages(
+            self.settings.template.parent / "docs" / "api" / "openapi.json",
+            self.settings.cache_dir,
+            say=self._progress.say,
+            warn=self._logs.warning,
+        )
+        self._exit.push_async_callback(docs.close)
+        await docs.start()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._start_kafka(kafka, template))
                 group.create_task(self._start_databases(template, service))
                 group.create_task(self._start_aws_services(template))
-                openapi = self.settings.template.parent / "docs" / "api" / "openapi.json"
-                pages = group.create_task(docs_pages(openapi, self.settings.cache_dir))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        await self._start_apis(template, service, pages.result())
+        await self._start_apis(template, service, docs)
         await self._start_sources(template, service, kafka)
         schedules = Schedules(template.functions, service, logs=self._logs)
         self._exit.push_async_callback(schedules.close)
@@ -189,10 +195,10 @@ class Stack:
             await services.start(template)
 
     async def _start_apis(
-        self, template: Template, service: LambdaService, pages: Mapping[str, Page]
+        self, template: Template, service: LambdaService, docs: DocsPages
     ) -> None:
         key = await asyncio.to_thread(load_or_create_key, self.settings.state_dir)
-        api = HttpApi(template, service.invoke, key=key, logs=self._logs, pages=pages)
+        api = HttpApi(template, service.invoke, key=key, logs=self._logs, pages=docs.pages)
         invoke_api = InvokeApi(service)
         routes = sum(len(function.routes) for function in template.functions.values())
         with self._progress.part("HTTP API", f"{self.settings.api_url}, {routes} routes"):

@@ -52,7 +52,7 @@ class HttpApi:
         logs: Logs,
         pages: Mapping[str, Page] | None = None,
     ) -> None:
-        self._pages = pages or {}
+        self._pages = {} if pages is None else pages  # which may still grow
         self._routes = Routes(template.functions)
         self._cors = template.cors
         self._invoke = invoke

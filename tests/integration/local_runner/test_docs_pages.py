@@ -2,15 +2,20 @@
 
 import asyncio
 import hashlib
+import io
+import os
+import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from infra.local.gateway import docs_pages as module
-from infra.local.gateway.docs_pages import Page, docs_pages
+from infra.local.gateway.docs_pages import DocsPages, Page
 from infra.local.gateway.issuer import Key
 from tests.integration.local_runner.http_fixtures import Functions, a_route, problem_of, run
+from tests.integration.local_runner.lambda_fixtures import until
 
 
 @pytest.fixture
@@ -20,20 +25,55 @@ def openapi(tmp_path: Path) -> Path:
     return file
 
 
+async def started(openapi: Path, cache: Path, told: list[str]) -> DocsPages:
+    docs = DocsPages(openapi, cache, say=told.append, warn=told.append)
+    await docs.start()
+    return docs
+
+
+def pages_of(openapi: Path, cache: Path) -> tuple[dict[str, Page], list[str]]:
+    """Give the pages, and what the user is told, once nothing is being downloaded any more."""
+    told: list[str] = []
+
+    async def settled() -> dict[str, Page]:
+        docs = await started(openapi, cache, told)
+        nothing = Page(b"", "")
+        await until(lambda: b"being downloaded" not in docs.pages.get("/docs", nothing).body)
+        await docs.close()
+        return docs.pages
+
+    return asyncio.run(settled()), told
+
+
+@pytest.fixture
+def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Make npm what this script says; its fourth argument names where the archive is to be."""
+
+    def make(script: str) -> None:
+        program = tmp_path / "bin" / "npm"
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\nset -- x "$@"\n{script}\n')
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+
+    return make
+
+
 def test_the_viewer_comes_from_the_cache(openapi: Path, tmp_path: Path) -> None:
     (tmp_path / "rapidoc-9.3.8.js").write_text("viewer")
-    pages = asyncio.run(docs_pages(openapi, tmp_path))
+    pages, told = pages_of(openapi, tmp_path)
     assert pages["/docs/viewer.js"].body == b"viewer"
     assert b'spec-url="/openapi.json"' in pages["/docs"].body
     assert b"//" not in pages["/docs"].body  # nothing is loaded from elsewhere
     assert "default-src 'self'" in pages["/docs"].headers["content-security-policy"]
+    assert told == []
 
 
 def test_without_npm_the_page_says_so(
     openapi: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    pages = asyncio.run(docs_pages(openapi, tmp_path))
+    pages, _ = pages_of(openapi, tmp_path)
     assert b"npm, which downloads it, was not found" in pages["/docs"].body
     assert pages["/openapi.json"].body == b"{}"
 
@@ -41,24 +81,81 @@ def test_without_npm_the_page_says_so(
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("echo no such package; exit 1", b"npm could not download it: no such package"),
-        ("echo other > ${4#*=}/rapidoc-9.3.8.tgz", b"not what was expected"),
+        ("echo no such package; exit 1", "npm could not download it: no such package"),
+        ("echo other > ${4#*=}/rapidoc-9.3.8.tgz", "not what was expected"),
     ],
 )
 def test_what_npm_brings_is_checked(
-    openapi: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, reason: bytes
+    openapi: Path, tmp_path: Path, npm: Callable[[str], None], script: str, reason: str
 ) -> None:
-    npm = tmp_path / "npm"
-    npm.write_text(f'#!/bin/sh\nset -- x "$@"\n{script}\n')
-    npm.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    pages = asyncio.run(docs_pages(openapi, tmp_path))
-    assert reason in pages["/docs"].body
+    npm(script)
+    pages, told = pages_of(openapi, tmp_path)
+    assert reason in pages["/docs"].body.decode()
+    assert [reason in line for line in told] == [False, True]
     assert not list(tmp_path.glob("*.js"))
 
 
+def test_no_start_waits_for_the_download_and_the_page_says_that_it_runs(
+    openapi: Path, tmp_path: Path, npm: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "viewer.tgz"
+    with tarfile.open(archive, "w:gz") as package:
+        member = tarfile.TarInfo("package/dist/rapidoc-min.js")
+        member.size = 6
+        package.addfile(member, io.BytesIO(b"viewer"))
+    digest = hashlib.sha512(archive.read_bytes()).hexdigest()
+    monkeypatch.setattr(module, "_SHA512", digest)
+    go_on = tmp_path / "go-on"
+    npm(f"until test -e {go_on}; do sleep 0.01; done; cp {archive} ${{4#*=}}/rapidoc-9.3.8.tgz")
+
+    async def scenario() -> None:
+        told: list[str] = []
+        docs = await started(openapi, tmp_path, told)
+        assert b"not here yet: it is being downloaded" in docs.pages["/docs"].body
+        assert told == ["downloading the viewer of /docs with npm (once), while all else starts …"]
+        go_on.touch()
+        await until(lambda: "/docs/viewer.js" in docs.pages)
+        assert docs.pages["/docs/viewer.js"].body == b"viewer"
+        assert b'spec-url="/openapi.json"' in docs.pages["/docs"].body
+        await docs.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_download_that_failed_is_not_tried_again_for_a_day(
+    openapi: Path, tmp_path: Path, npm: Callable[[str], None]
+) -> None:
+    npm(f"echo tried >> {tmp_path}/tries; echo no route; exit 1")
+    pages_of(openapi, tmp_path)
+    pages, told = pages_of(openapi, tmp_path)
+    assert (tmp_path / "tries").read_text() == "tried\n"
+    assert b"no route" in pages["/docs"].body
+    assert told == []
+    failure = tmp_path / "rapidoc-9.3.8.failed"
+    yesterday = failure.stat().st_mtime - 25 * 3600
+    os.utime(failure, (yesterday, yesterday))
+    pages_of(openapi, tmp_path)
+    assert (tmp_path / "tries").read_text() == "tried\n" * 2
+
+
+def test_a_download_that_was_interrupted_is_begun_anew(
+    openapi: Path, tmp_path: Path, npm: Callable[[str], None]
+) -> None:
+    npm(f"echo tried >> {tmp_path}/tries; sleep 60")
+
+    async def interrupted() -> None:
+        docs = await started(openapi, tmp_path, [])
+        await until((tmp_path / "tries").exists)
+        await docs.close()
+
+    asyncio.run(interrupted())
+    npm(f"echo tried >> {tmp_path}/tries; exit 1")
+    pages_of(openapi, tmp_path)
+    assert (tmp_path / "tries").read_text() == "tried\n" * 2
+
+
 def test_without_a_document_there_are_no_pages(tmp_path: Path) -> None:
-    assert asyncio.run(docs_pages(tmp_path / "openapi.json", tmp_path)) == {}
+    assert pages_of(tmp_path / "openapi.json", tmp_path) == ({}, [])
 
 
 def test_the_pinned_digest_is_one_of_sha512() -> None:
