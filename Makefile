@@ -77,12 +77,16 @@ release-events: contracts ## Hold the events' schemas to what they are now (with
 
 # ── set-up ───────────────────────────────────────────────────────────────────────────────────────
 
+# Without READY the virtual environment is new, or its installation was interrupted: it is begun anew.
+# All that is said goes to stderr, so that `make -s token` prints the token only.
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ordering needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another with PYTHON=.")'
 	@echo "Installing into $(VENV) (once) …" >&2
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) >&2
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) >&2
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock >&2
+	@test -f $@ || $(PYTHON) -m venv --clear $(VENV) >&2
+	@rm -f $@
+	@quiet=$$(test -t 2 || echo --quiet); \
+	  $(BIN)/python -m pip install $$quiet --disable-pip-version-check uv==$(UV_VERSION) >&2 && \
+	  $(BIN)/uv pip install $$quiet --python $(BIN)/python -r requirements.lock >&2
 	@touch $@
 
 lock: ## Choose the newest versions that fit pyproject.toml
