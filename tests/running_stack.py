@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import psutil
+import psycopg2
 
 from infra.local.gateway.issuer import load_or_create_key, mint_token
 from infra.local.settings import AUDIENCE
@@ -98,6 +99,27 @@ class RunningStack:
 
     def log(self, part: str) -> str:
         return (self.state / "logs" / f"{part}.log").read_text()
+
+    def count(self, sql: str) -> int:
+        """Ask the write database for a number."""
+        record = self.record
+        with (
+            contextlib.closing(
+                psycopg2.connect(
+                    host="127.0.0.1",
+                    port=record.ports.write_database,
+                    dbname="ordering",
+                    user="ordering_owner",
+                    passfile=record.pgpass,
+                )
+            ) as connection,
+            connection,
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql)
+            (number,) = cursor.fetchone() or (0,)
+            assert isinstance(number, int)
+            return number
 
     # ── as a client ──────────────────────────────────────────────────────────────────────────
 

@@ -6,10 +6,8 @@ import asyncio
 import signal
 import subprocess
 import sys
-from contextlib import closing
 from typing import TYPE_CHECKING
 
-import psycopg2
 import pytest
 
 from infra.local.demo.run import Target, run_demo
@@ -17,7 +15,7 @@ from tests.running_stack import ROOT
 from tests.shared import eventually
 
 if TYPE_CHECKING:
-    from infra.local.demo.run import Report
+    from infra.local.demo.steps import Report
     from tests.running_stack import RunningStack
 
 pytestmark = pytest.mark.system
@@ -26,27 +24,9 @@ PLACED = """
 select count(*) from order_events
 where type = 'OrderPlaced' and data ->> 'reference' like 'northwind-%'
 """
-
-
-def count(stack: RunningStack, sql: str) -> int:
-    """Ask the write database for a number."""
-    record = stack.record
-    with (
-        closing(
-            psycopg2.connect(
-                host="127.0.0.1",
-                port=record.ports.write_database,
-                dbname="ordering",
-                user="ordering_owner",
-                passfile=record.pgpass,
-            )
-        ) as connection,
-        connection.cursor() as cursor,
-    ):
-        cursor.execute(sql)
-        (number,) = cursor.fetchone() or (0,)
-        assert isinstance(number, int)
-        return number
+FORGET = """
+with forgotten as (delete from command_results returning 1) select count(*) from forgotten
+"""
 
 
 def the_demo(stack: RunningStack) -> Report:
@@ -63,17 +43,17 @@ def test_an_interrupted_demo_goes_on_and_all_is_what_northwind_computes(
         stderr=subprocess.PIPE,
         text=True,
     )
-    eventually(lambda: count(stack, PLACED) >= 50)
+    eventually(lambda: stack.count(PLACED) >= 50)
     demo.send_signal(signal.SIGINT)
     _, said = demo.communicate(timeout=30)
     assert (demo.returncode, said) == (130, "interrupted; started again, it goes on where it was\n")
-    assert count(stack, PLACED) < 830
+    assert stack.count(PLACED) < 830
 
     report = the_demo(stack)
 
     assert report.differences == []
     assert report.verdict == "830 of 830 orders, 2155 of 2155 lines and all totals equal"
-    assert count(stack, PLACED) == 830
+    assert stack.count(PLACED) == 830
     most = report.customers[0]
     assert (most.customer_id, most.orders) == ("SAVEA", 31)
     assert report.listed["SAVEA"] == (31, most.total)
@@ -81,12 +61,26 @@ def test_an_interrupted_demo_goes_on_and_all_is_what_northwind_computes(
 
 def test_running_the_demo_again_changes_nothing(stack: RunningStack) -> None:
     the_demo(stack)
-    events = count(stack, "select count(*) from order_events")
+    events = stack.count("select count(*) from order_events")
 
     report = the_demo(stack)
 
     assert report.differences == []
-    assert count(stack, "select count(*) from order_events") == events
+    assert (report.found, report.commands) == (830, 0)
+    assert stack.count("select count(*) from order_events") == events
+
+
+def test_orders_of_an_earlier_demo_are_known_when_their_keys_are_forgotten(
+    stack: RunningStack,
+) -> None:
+    the_demo(stack)
+    events = stack.count("select count(*) from order_events")
+    assert stack.count(FORGET) >= 1639
+
+    report = the_demo(stack)
+
+    assert report.differences == []
+    assert stack.count("select count(*) from order_events") == events
 
 
 def test_the_demo_says_what_to_do_when_nothing_runs() -> None:

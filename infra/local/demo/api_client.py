@@ -66,9 +66,19 @@ class ApiClient:
         """
         return await self._send("POST", path, {"idempotency-key": key}, body)
 
-    async def get(self, path: str, tokens: str = "", **parameters: str | int) -> Reply:
-        """Ask a query that has seen the orders of these Consistency-Tokens. Raises ApiError."""
-        headers = {"consistency-token": tokens, "prefer": "wait=20"} if tokens else {}
+    async def get(
+        self, path: str, tokens: str = "", *, max_age: int | None = None, **parameters: str | int
+    ) -> Reply:
+        """Ask a query that has seen the orders of these Consistency-Tokens.
+
+        With `max_age` it has also seen all that was done until so many seconds ago. Raises
+        ApiError.
+        """
+        headers = {"prefer": "wait=20"}
+        if tokens:
+            headers["consistency-token"] = tokens
+        if max_age is not None:
+            headers["cache-control"] = f"max-age={max_age}"
         return await self._send("GET", path, headers, None, parameters)
 
     async def _send(

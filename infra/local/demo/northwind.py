@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 DATA: Final = ROOT / "tests" / "data" / "northwind"
 CURRENCY: Final = "USD"
+_CONNECT_SECONDS: Final = 5
 _TABLES: Final = ("orders", "order_details", "products", "customers")
 COUNTRIES: Final = {
     "Argentina": "AR",
@@ -162,6 +163,7 @@ class NorthwindDatabase:
             dbname="ordering",
             user="ordering_owner",
             passfile=os.fspath(pgpass),
+            connect_timeout=_CONNECT_SECONDS,
         )
         with self._connection.cursor() as cursor:
             cursor.execute((DATA / "expected.sql").read_text(encoding="utf-8"))
