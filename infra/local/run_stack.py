@@ -146,7 +146,7 @@ def _summary(stack: Stack) -> str:
 
   TOKEN={token}
 
-  curl -i {settings.api_url}/orders -H "Authorization: Bearer $TOKEN" \\
+  curl -isw '\\n' {settings.api_url}/orders -H "Authorization: Bearer $TOKEN" \\
     -H 'Content-Type: application/json' -d '{order}'
-  curl -i {settings.api_url}/customers/ALFKI/orders -H "Authorization: Bearer $TOKEN"
+  curl -isw '\\n' {settings.api_url}/customers/ALFKI/orders -H "Authorization: Bearer $TOKEN"
 """
