@@ -43,7 +43,9 @@ class NorthwindSessions:
         while True:
             try:
                 return await asyncio.to_thread(self._ask, question)
-            except (psycopg2.OperationalError, psycopg2.InterfaceError) as trouble:
+            except psycopg2.Error as trouble:
+                if not _is_away(trouble):
+                    raise
                 if time.monotonic() - began > self._patience_seconds:
                     raise NoDatabaseError(
                         f"the read database has not answered for {self._patience_seconds / 60:g} "
@@ -59,3 +61,11 @@ class NorthwindSessions:
             return question(database)
         finally:
             database.close()
+
+
+def _is_away(trouble: psycopg2.Error) -> bool:
+    # A server that dies in the middle of a statement may leave no more than the bare kind.
+    return (
+        isinstance(trouble, psycopg2.OperationalError | psycopg2.InterfaceError)
+        or type(trouble) is psycopg2.DatabaseError
+    )

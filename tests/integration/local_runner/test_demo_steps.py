@@ -118,7 +118,9 @@ def ask(trouble: list[Exception | None], patience_seconds: float) -> tuple[str, 
 
 def test_a_question_is_asked_again_while_the_database_is_away() -> None:
     killed = psycopg2.OperationalError("server closed the connection unexpectedly")
-    assert ask([killed, psycopg2.InterfaceError("closed"), None], 30) == ("830", 2)
+    in_the_middle = psycopg2.DatabaseError("error with status PGRES_TUPLES_OK and no message")
+    closed = psycopg2.InterfaceError("connection already closed")
+    assert ask([killed, in_the_middle, closed, None], 30) == ("830", 3)
 
 
 def test_a_database_that_stays_away_is_told() -> None:
