@@ -52,9 +52,7 @@ async def demo_while_killing(
         await asyncio.to_thread(wait_for, moment, stack, demo)
         if demo.done():
             break
-        for process in await asyncio.to_thread(victims):
-            process.kill()
-            killed += 1
+        killed += await asyncio.to_thread(kill, victims)
     report = await demo
     assert killed >= len(MOMENTS), "the demo was over before anything was killed at its end"
     return report
@@ -70,6 +68,16 @@ def wait_for(
             return False
 
     eventually(is_there, 120)
+
+
+def kill(victims: Callable[[], list[psutil.Process]]) -> int:
+    """Kill them, and return when they are gone: the next victims are those that follow."""
+    processes = victims()
+    for process in processes:
+        process.kill()
+    _, alive = psutil.wait_procs(processes, timeout=15)
+    assert not alive
+    return len(processes)
 
 
 def assert_all_equal(report: Report) -> None:
