@@ -17,7 +17,7 @@ from tests.shared import an_order, eventually
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.running_stack import RunningStack
+    from tests.running_stack import Answer, RunningStack
 
 pytestmark = pytest.mark.system
 NO_ORDER = "01900000-0000-7000-8000-000000000000"
@@ -151,16 +151,18 @@ def test_a_function_that_crashes_is_a_500_and_the_next_call_works(stack: Running
     stack.read(placed.body["order_id"], placed.token)
     never = f"{placed.body['order_id']}.99"
 
-    statuses: list[int] = []
+    answers: list[Answer] = []
+    correlation = f"test-{time.time_ns()}"
 
     def ask() -> None:
-        statuses.append(
+        answers.append(
             stack.call(
                 "GET",
                 f"/orders/{placed.body['order_id']}",
                 consistency_token=never,
                 prefer="wait=15",
-            ).status
+                x_correlation_id=correlation,
+            )
         )
 
     asking = threading.Thread(target=ask)
@@ -169,7 +171,13 @@ def test_a_function_that_crashes_is_a_500_and_the_next_call_works(stack: Running
     for process in stack.environments("get_order"):
         process.kill()
     asking.join(20)
-    assert statuses == [500]
+    (answer,) = answers
+    assert answer.status == 500
+    assert answer.headers["x-correlation-id"] == answer.body["correlation_id"] == correlation
+    eventually(lambda: correlation in stack.log("runner"))
+    assert "signal: killed" in next(
+        line for line in stack.log("runner").splitlines() if correlation in line
+    )
     assert stack.call("GET", f"/orders/{placed.body['order_id']}").status == 200
 
 
