@@ -5,6 +5,8 @@ Only the relay imports this module; kafka-python takes 150 ms to import.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from kafka import KafkaProducer
@@ -59,9 +61,10 @@ class Topic:
 
     def close(self) -> None:
         """Drop the connection; what was not acknowledged is not waited for."""
-        if self._opened is not None:
-            self._opened.close(timeout=0)
-            self._opened = None
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            # It does not close while records are pending, and these it gives up in its own time.
+            threading.Thread(target=_close, args=(opened,), daemon=True).start()
 
     def _partitions(self) -> list[int]:
         try:
@@ -101,3 +104,8 @@ class Topic:
                 **security,
             )
         return self._opened
+
+
+def _close(producer: KafkaProducer) -> None:
+    with contextlib.suppress(KafkaError):
+        producer.close(timeout=2 * _DELIVERY_MS / 1000)
