@@ -1,10 +1,8 @@
 """What a running stack leaves in its state directory: a lock, and where everything is."""
 
-import contextlib
 import fcntl
 import json
 import os
-import signal
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,12 +12,11 @@ from typing import Final
 import psutil
 
 from infra.local.servers.child import StartError
+from infra.local.servers.orphans import end, runs
 from infra.local.servers.ports import Ports
 
 _LOCK: Final = "stack.lock"
 _RECORD: Final = "stack.json"
-_ORPHAN_SECONDS: Final = 5.0
-_POLL_SECONDS: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -152,26 +149,10 @@ def end_orphans(state_dir: Path) -> list[str]:
     for name, child in record.children.items():
         try:
             process = psutil.Process(child.pid)
-            if abs(process.create_time() - child.created) < 1 and _runs(process):
+            if abs(process.create_time() - child.created) < 1 and runs(process):
                 orphans[name] = process
         except psutil.Error:  # it has ended
             continue
-    # For PostgreSQL SIGTERM would wait for its clients.
-    for number in (signal.SIGINT, signal.SIGKILL):
-        running = [process for process in orphans.values() if _runs(process)]
-        for process in running:
-            with contextlib.suppress(psutil.Error):  # it has just ended
-                process.send_signal(number)
-        deadline = time.monotonic() + _ORPHAN_SECONDS
-        while any(map(_runs, running)) and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)
+    end(orphans.values())
     remove_record(state_dir)
     return list(orphans)
-
-
-def _runs(process: psutil.Process) -> bool:
-    """Tell whether a process does anything yet: one that nobody waits for stays as a zombie."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False

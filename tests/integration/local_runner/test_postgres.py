@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import psycopg2
 import pytest
 
@@ -160,6 +162,20 @@ def test_a_lock_file_whose_pid_is_somebody_else_s_now_does_not_matter(
             assert ask(port, "select 1") == [(1,)]
 
     asyncio.run(scenario())
+
+
+def test_a_lock_file_of_a_zombie_does_not_matter(directory: Path, port: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as nobody_waits_for:
+        while psutil.Process(nobody_waits_for.pid).status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.001)
+        lock = directory / "pg" / "write" / "postmaster.pid"
+        lock.write_text(f"{nobody_waits_for.pid}\n{directory / 'pg' / 'write'}\n")
+
+        async def scenario() -> None:
+            async with running(directory, port):
+                assert ask(port, "select 1") == [(1,)]
+
+        asyncio.run(scenario())
 
 
 def test_one_user_is_made_however_many_clusters_ask_for_it_at_once(

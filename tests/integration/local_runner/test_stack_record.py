@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from infra.local import stack_record
+from infra.local.servers import orphans
 from infra.local.servers.child import StartError
 from infra.local.servers.ports import Ports
 from infra.local.stack_record import (
@@ -81,7 +81,7 @@ def test_processes_that_a_killed_runner_has_left_are_ended(tmp_path: Path) -> No
 def test_an_orphan_that_nobody_waits_for_is_no_obstacle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, orphan: str, ended: list[str]
 ) -> None:
-    monkeypatch.setattr(stack_record, "_ORPHAN_SECONDS", 1.0)
+    monkeypatch.setattr(orphans, "_PATIENCE_SECONDS", 1.0)
     neglectful = ["/bin/bash", "-c", f"{orphan} echo $!; exec sleep 60"]
     with subprocess.Popen(neglectful, stdout=subprocess.PIPE, text=True) as parent:
         try:
