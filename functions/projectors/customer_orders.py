@@ -11,7 +11,7 @@ from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import Document, ProjectorFunction
 
 if TYPE_CHECKING:
-    from ordering.delivery.envelope import PublishedEvent
+    from ordering.delivery.published import PublishedEvent
 
 LOAD: Final = """
 select order_id::text, version, document from customer_orders

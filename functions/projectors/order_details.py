@@ -38,7 +38,7 @@ from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import Document, ProjectorFunction
 
 if TYPE_CHECKING:
-    from ordering.delivery.envelope import PublishedEvent
+    from ordering.delivery.published import PublishedEvent
     from ordering.parts import Line, Payment, Refund, Return, Shipment
 
 LOAD: Final = """

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from infra.contracts.functions import ROOT, files_of
-from ordering.delivery.envelope import PublishedEvent
+from ordering.delivery.published import PublishedEvent
 from ordering.errors import Forbidden, Invalid, NotFound, Refusal
 from ordering.evolution import record
 from ordering.findings import findings

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from commands import authorize_payment, capture_payment, confirm_order, place_order
-from ordering.delivery.envelope import PublishedEvent
+from ordering.delivery.published import PublishedEvent
 from ordering.evolution import record
 from ordering.parts import MAX_LINES
 from projectors import customer_orders, order_details

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 
-from ordering.delivery.envelope import PublishedEvent
+from ordering.delivery.published import PublishedEvent
 from ordering.events import EVENT_TYPES
 from ordering.evolution import evolve, record
 from ordering.recorded import UnknownEventError, parse

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from pydantic import ValidationError
 
-from ordering.delivery.envelope import PublishedEvent
+from ordering.delivery.published import PublishedEvent
 from ordering.errors import Forbidden, Refusal
 from ordering.evolution import evolve, record
 from ordering.order import Order

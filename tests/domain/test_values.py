@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ordering import consistency
-from ordering.delivery import envelope
+from ordering.delivery import envelope, published
 from ordering.evolution import record
 from ordering.http import Problem
 from ordering.ids import order_id_of, uuid7
@@ -87,8 +87,8 @@ def test_an_event_comes_out_of_its_envelope_as_it_went_in() -> None:
         metadata={"actor": "operator", "correlation_id": "c", "traceparent": "t"},
         recorded_at=NOW,
     )
-    read = envelope.read(value)
-    assert isinstance(read, envelope.PublishedEvent)
+    read = published.read(value)
+    assert isinstance(read, published.PublishedEvent)
     assert (read.fact, read.after) == (placed, recorded.after)
     assert (read.order_id, read.version, read.time, read.actor) == (ORDER, 1, NOW, "operator")
 
@@ -103,7 +103,7 @@ def test_a_field_that_a_newer_writer_added_is_not_this_readers_business() -> Non
 
 
 def test_a_watermark_comes_out_of_its_envelope_as_it_went_in() -> None:
-    assert envelope.read(envelope.write_watermark(NOW, 4)) == envelope.Watermark(NOW, 4)
+    assert published.read(envelope.write_watermark(NOW, 4)) == published.Watermark(NOW, 4)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_a_watermark_comes_out_of_its_envelope_as_it_went_in() -> None:
     ],
 )
 def test_a_record_that_is_none_of_ours_is_a_bad_record(value: bytes) -> None:
-    with pytest.raises(envelope.BadRecordError):
-        envelope.read(value)
+    with pytest.raises(published.BadRecordError):
+        published.read(value)
 
 
 @pytest.mark.parametrize(

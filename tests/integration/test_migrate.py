@@ -9,7 +9,7 @@ import psycopg2
 import pytest
 
 from operations.migrate import ChangedMigrationError, migrate
-from ordering.delivery.envelope import PublishedEvent
+from ordering.delivery.published import PublishedEvent
 from ordering.evolution import evolve
 from ordering.order import Order
 from ordering.recorded import parse

@@ -1,56 +1,22 @@
 """The record on the topic: one CloudEvents 1.0 JSON object (structured mode) per event.
 
 ``id`` is ``<order id>/<version>``, ``sequence`` the version, ``partitionkey`` the order id. A
-watermark is a record of its own type, on every partition.
+watermark is a record of its own type, on every partition. Written here for the relay, which has no
+use for what events mean and does not import it; read in ``published.py``.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
-
-from ordering.ids import order_id_of
-from ordering.recorded import UnknownEventError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from ordering.events import OrderEvent
-    from ordering.recorded import After
+    from datetime import datetime
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 SOURCE: Final = "ordering"
-_EVENT_TYPE: Final = re.compile(r"ordering\.order\.([A-Za-z]+)\.v([1-9][0-9]*)", re.ASCII)
 WATERMARK_TYPE: Final = "ordering.watermark.v1"
-
-
-class BadRecordError(ValueError):
-    """A record on the topic that this code cannot read; the message says what is wrong."""
-
-
-@dataclass(frozen=True)
-class PublishedEvent:
-    """One event as a reader gets it: the fact and what followed from it."""
-
-    order_id: str
-    version: int
-    time: datetime
-    actor: str
-    correlation_id: str
-    traceparent: str
-    fact: OrderEvent
-    after: After
-
-
-@dataclass(frozen=True)
-class Watermark:
-    """Every command acknowledged before ``as_of`` is in this partition before this record."""
-
-    as_of: datetime
-    partitions: int
 
 
 def write_event(
@@ -96,36 +62,3 @@ def write_watermark(as_of: datetime, partitions: int) -> bytes:
             "data": {"as_of": as_of.isoformat(), "partitions": partitions},
         }
     ).encode()
-
-
-def read(value: bytes) -> PublishedEvent | Watermark:
-    """Read a record's value.
-
-    Raises:
-        BadRecordError: not a CloudEvent of ours, or its data does not fit its schema.
-    """
-    try:
-        record = json.loads(value)
-        if record["type"] == WATERMARK_TYPE:
-            data = record["data"]
-            return Watermark(datetime.fromisoformat(data["as_of"]), int(data["partitions"]))
-        match = _EVENT_TYPE.fullmatch(record["type"])
-        order_id = order_id_of(record["subject"])
-        if match is None or order_id is None:
-            raise BadRecordError(f"not an order's event: {record['type']!r} {record['subject']!r}")
-        recorded = parse(match[1], int(match[2]), record["data"])
-        return PublishedEvent(
-            order_id=order_id,
-            version=int(record["sequence"]),
-            time=datetime.fromisoformat(record["time"]),
-            actor=record.get("actor", ""),
-            correlation_id=record.get("correlationid", ""),
-            traceparent=record.get("traceparent", ""),
-            fact=recorded.fact,
-            after=recorded.after,
-        )
-    except UnknownEventError as error:
-        raise BadRecordError(str(error)) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        # pydantic's ValidationError is a ValueError.
-        raise BadRecordError(f"{type(error).__name__}: {error}") from error

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
-    from ordering.delivery.envelope import PublishedEvent
+    from ordering.delivery.published import PublishedEvent
 
 
 def money(amount: Decimal, currency: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from ordering.delivery.envelope import BadRecordError, PublishedEvent, Watermark, read
+from ordering.delivery.published import BadRecordError, PublishedEvent, Watermark, read
 from ordering.function import DatabaseFunction
 from ordering.observability import MetricUnit, flush_metrics, logger, metrics
 from ordering.settings import ReadSide
