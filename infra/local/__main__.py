@@ -1,17 +1,20 @@
 """`python -m infra.local`: the commands behind the Makefile's targets."""
 
 import argparse
+import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from infra.local.gateway.issuer import DEFAULT_TTL_SECONDS, load_or_create_key, mint_token
 from infra.local.servers.child import StartError
+from infra.local.servers.orphans import runs
 from infra.local.settings import AUDIENCE, DEFAULT_STATE, Settings
 from infra.local.stack_record import StateLock, end_orphans, lock_holder, read_record
 
@@ -118,11 +121,16 @@ def _stop(state_dir: Path) -> bool:
     if pid is None:
         return False
     deadline = time.monotonic() + _STOP_SECONDS
-    os.kill(pid, signal.SIGTERM)
-    while lock_holder(state_dir) == pid:
+    try:
+        runner = psutil.Process(pid)
+        runner.terminate()
+    except psutil.NoSuchProcess:
+        return True
+    while runs(runner):  # it gives the lock back a moment before it is gone
         if time.monotonic() > deadline:
             print(f"pid {pid} does not stop and is killed", file=sys.stderr)
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                runner.kill()
             deadline += _STOP_SECONDS
         time.sleep(0.01)
     return True
