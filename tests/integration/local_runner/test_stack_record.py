@@ -75,7 +75,7 @@ def test_processes_that_a_killed_runner_has_left_are_ended(tmp_path: Path) -> No
     [
         ("set -m; sleep 60 &", ["kafka"]),
         ("sleep 60 &", ["kafka"]),  # SIGINT is ignored by what a script starts like this
-        ("sleep 0.2 &", []),
+        ("sleep 1 &", []),
     ],
 )
 def test_an_orphan_that_nobody_waits_for_is_no_obstacle(
@@ -87,6 +87,8 @@ def test_an_orphan_that_nobody_waits_for_is_no_obstacle(
         try:
             assert parent.stdout is not None
             process = psutil.Process(int(parent.stdout.readline()))
+            # The shell itself would still wait for its child.
+            eventually(lambda: psutil.Process(parent.pid).name() == "sleep")
             left = child_record(process.pid)
             assert left is not None
             write_record(tmp_path, a_record(kafka=left))
