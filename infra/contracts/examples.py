@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from infra.contracts.functions import ROOT, files_of
+from ordering.command_side.loop import problem_of
 from ordering.delivery.published import PublishedEvent
-from ordering.errors import Forbidden, Invalid, NotFound, Refusal
+from ordering.errors import Invalid, Refusal
 from ordering.evolution import record
 from ordering.findings import findings
 from ordering.http import Problem, Request, invalid_fields, problem_response
@@ -132,7 +133,7 @@ def problems() -> dict[str, dict[str, Any]]:
         for refusal in file.refusals:
             if isinstance(refusal, Invalid):
                 continue  # that is invalid-request, which is there
-            sent = _sent(_problem_of(refusal))
+            sent = _sent(problem_of(refusal))
             if found.setdefault(refusal.code, sent) != sent:
                 found[f"{refusal.code}.{file.stem}"] = sent
     return dict(sorted(found.items()))
@@ -146,11 +147,6 @@ def problem_named(code: str, stem: str) -> str | None:
 def _sent(problem: Problem) -> dict[str, Any]:
     body: dict[str, Any] = json.loads(problem_response(problem, _CORRELATION_ID)["body"])
     return body
-
-
-def _problem_of(refusal: Refusal) -> Problem:
-    status = {NotFound: 404, Forbidden: 403}.get(type(refusal), 409)
-    return Problem(status, refusal.code, refusal.detail)
 
 
 def _of_the_loops() -> Iterator[Problem]:

@@ -60,6 +60,7 @@ class _Asked(Generic[CommandT]):
     idempotency_key: str | None
     if_match: IfMatch | None
     request_hash: bytes
+    """Empty without an idempotency key."""
     request: Request
 
 
@@ -93,22 +94,23 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         if not self.opens_an_order:
             order_id = order_id_of(request.path_parameters["order_id"])
             if order_id is None:
-                raise _problem_of(ORDER_NOT_FOUND)
+                raise problem_of(ORDER_NOT_FOUND)
         idempotency_key = idempotency_key_of(request.headers)
         if_match = IfMatch.of(request.headers)
         if if_match is not None and self.opens_an_order:
             raise Problem(412, "version-mismatch", "A new order has no version yet: no If-Match.")
         body = request.json()
-        command = self._parse(request, body)
+        in_path = {n: value for n, value in request.path_parameters.items() if n != "order_id"}
+        command = self._parse(body, in_path)
         forbidden = self._permit(command, request.principal)
         if forbidden is not None:
-            raise _problem_of(forbidden)
+            raise problem_of(forbidden)
         return _Asked(
             command=command,
             order_id=order_id,
             idempotency_key=idempotency_key,
             if_match=if_match,
-            request_hash=self._hash(order_id, body),
+            request_hash=self._hash(order_id, body | in_path) if idempotency_key else b"",
             request=request,
         )
 
@@ -121,8 +123,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         asked = [self.command.__module__.rpartition(".")[2], order_id, body]
         return hashlib.sha256(_canonical(asked).encode()).digest()
 
-    def _parse(self, request: Request, body: object) -> CommandT:
-        path = {n: value for n, value in request.path_parameters.items() if n != "order_id"}
+    def _parse(self, body: object, path: dict[str, str]) -> CommandT:
         errors: list[Mapping[str, str]] = []
         if path and isinstance(body, dict):
             errors = [
@@ -130,7 +131,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
                 for name in path
                 if name in body
             ]
-            body |= path
+            body = body | path
         try:
             command = self.command.model_validate(body)
         except ValidationError as error:
@@ -169,7 +170,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             order, version = _visible(loaded, asked), loaded.version
         facts = self._decide(order, asked.command, datetime.now(UTC))
         if isinstance(facts, Refusal):
-            raise _problem_of(facts)
+            raise problem_of(facts)
         events, now = record(order, facts)
         answer = {
             "order_id": order_id,
@@ -223,7 +224,7 @@ def _visible(loaded: store.Loaded, asked: _Asked[CommandT]) -> Order:
     """Give the order if it exists for the caller, in the version that the caller expects."""
     order = loaded.order
     if order is None or not asked.request.principal.may_see(order.customer_id):
-        raise _problem_of(ORDER_NOT_FOUND)
+        raise problem_of(ORDER_NOT_FOUND)
     if asked.if_match is not None and not asked.if_match.allows(loaded.version):
         raise Problem(
             412,
@@ -276,7 +277,7 @@ def _accepted(
     )
 
 
-def _problem_of(refusal: Refusal) -> Problem:
+def problem_of(refusal: Refusal) -> Problem:
     """Map a refusal to HTTP: the one table for it."""
     match refusal:
         case Invalid(pointers=pointers):
