@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.databases import running_databases
+from tests.integration.commands_on_postgres import CountingDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ordering.postgres import Database
     from tests.databases import Databases
 
 
@@ -18,3 +20,15 @@ if TYPE_CHECKING:
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
     with running_databases(tmp_path_factory.mktemp("databases")) as databases:
         yield databases
+
+
+@pytest.fixture
+def database(databases: Databases) -> CountingDatabase:
+    """Give a command's connection to the write database."""
+    return CountingDatabase(databases.conninfo("write", "ordering_command"), "none", "test")
+
+
+@pytest.fixture
+def owner(databases: Databases) -> Database:
+    """Give the owner's connection to the write database."""
+    return databases.owner("write")

@@ -55,11 +55,6 @@ def crowd(databases: Databases) -> Iterator[Crowd]:
 
 
 @pytest.fixture
-def owner(databases: Databases) -> Database:
-    return databases.owner("write")
-
-
-@pytest.fixture
 def order_id(databases: Databases) -> str:
     database = databases.open("write", "ordering_command")
     response = place_order.handler.using(database)(request(an_order()), None)

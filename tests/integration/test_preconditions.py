@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     from tests.databases import Databases
 
 
-@pytest.fixture
-def database(databases: Databases) -> CountingDatabase:
-    return CountingDatabase(databases.conninfo("write", "ordering_command"), "none", "test")
-
-
-@pytest.fixture
-def owner(databases: Databases) -> Database:
-    return databases.owner("write")
-
-
 def test_the_first_answer_is_replayed(database: CountingDatabase, owner: Database) -> None:
     place = place_order.handler.using(database)
     first = place(request(an_order(), idempotency_key="again"), None)

@@ -24,16 +24,6 @@ if TYPE_CHECKING:
     from tests.databases import Databases
 
 
-@pytest.fixture
-def database(databases: Databases) -> CountingDatabase:
-    return CountingDatabase(databases.conninfo("write", "ordering_command"), "none", "test")
-
-
-@pytest.fixture
-def owner(databases: Databases) -> Database:
-    return databases.owner("write")
-
-
 def test_one_statement_writes_state_event_outbox_and_answer(
     database: CountingDatabase, owner: Database
 ) -> None:
