@@ -17,8 +17,8 @@ from ordering.values import (
     Address,
     Currency,
     CustomerId,
-    Instant,
     Money,
+    SentInstant,
     Text200,
     Value,
     is_currency,
@@ -48,7 +48,7 @@ class PlaceOrder(Value):
     billing_address: Address | None = None
     shipping_fee: Money | None = None
     reference: Text200 | None = None
-    placed_at: Instant | None = None
+    placed_at: SentInstant | None = None
 
     @model_validator(mode="wrap")
     @classmethod
@@ -59,19 +59,20 @@ class PlaceOrder(Value):
 def _other_currencies(sent: Any) -> PydanticCustomError | None:  # noqa: ANN401 - as above
     order = members(sent)
     currency, lines = order.get("currency"), order.get("lines")
-    prices = {
-        f"/lines/{number}/unit_price/currency": members(line).get("unit_price")
-        for number, line in enumerate(lines[:MAX_LINES] if isinstance(lines, list | tuple) else ())
-    }
-    prices["/shipping_fee/currency"] = order.get("shipping_fee")
+    if not is_currency(currency):
+        return None
+
+    def is_other(price: object) -> bool:
+        return is_currency(found := members(price).get("currency")) and found != currency
+
     wrong = [
-        field
-        for field, price in prices.items()
-        if is_currency(of_price := members(price).get("currency")) and of_price != currency
+        f"/lines/{number}/unit_price/currency"
+        for number, line in enumerate(lines[:MAX_LINES] if isinstance(lines, list | tuple) else ())
+        if is_other(members(line).get("unit_price"))
     ]
-    if wrong and is_currency(currency):
-        return fields_error(wrong, f"must be the order's currency, {currency}")
-    return None
+    if is_other(order.get("shipping_fee")):
+        wrong.append("/shipping_fee/currency")
+    return fields_error(wrong, f"must be the order's currency, {currency}") if wrong else None
 
 
 NOT_YOURS = Forbidden("not-your-customer-id", "customer_id must be your own.")

@@ -75,9 +75,12 @@ class Order(Value):
     def balance(self) -> Balance:
         """What is owed, authorized, captured, due back and refunded."""
         zero = self.totals.total - self.totals.total  # with the currency's digits
-        authorized = sum((p.authorized for p in self.payments if not p.declined), zero)
-        captured = sum((p.captured for p in self.payments), zero)
-        refunded = sum((p.refunded for p in self.payments), zero)
+        authorized = captured = refunded = zero
+        for payment in self.payments:
+            if not payment.declined:
+                authorized += payment.authorized
+            captured += payment.captured
+            refunded += payment.refunded
         owed = self.totals.total - captured + refunded
         return Balance(
             owed=max(zero, owed),

@@ -129,7 +129,11 @@ class Balance(Value):
 def not_one_of_both(sent: Any) -> PydanticCustomError | None:  # noqa: ANN401 - as _not_too_many
     """Find that a coupon, or what was sent for one, takes off neither or both."""
     coupon = members(sent)
-    if coupon and (coupon.get("percent_off") is None) == (coupon.get("amount_off") is None):
+    return _one_of_both(coupon.get("percent_off"), coupon.get("amount_off")) if coupon else None
+
+
+def _one_of_both(percent_off: object, amount_off: object) -> PydanticCustomError | None:
+    if (percent_off is None) == (amount_off is None):
         return fields_error(
             ["/percent_off", "/amount_off"], "send exactly one of percent_off and amount_off"
         )
@@ -145,7 +149,7 @@ class Coupon(Value):
 
     @model_validator(mode="after")
     def _is_one_of_both(self) -> Self:
-        if (problem := not_one_of_both(self)) is not None:
+        if (problem := _one_of_both(self.percent_off, self.amount_off)) is not None:
             raise problem
         return self
 

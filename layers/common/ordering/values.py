@@ -7,10 +7,12 @@ currency has minor units (ISO 4217).
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
+from annotated_types import GroupedMetadata
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -24,6 +26,9 @@ from pydantic import (
 )
 
 from .validation import fields_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _NO_MINOR_UNIT = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 _THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
@@ -79,19 +84,6 @@ def is_currency(value: object) -> bool:
     return isinstance(value, str) and value in CURRENCY_DIGITS
 
 
-def _currency(value: str) -> str:
-    if not is_currency(value):
-        raise ValueError('must be an ISO 4217 currency code in capitals, such as "EUR"')
-    return value
-
-
-def _no_nul(value: str) -> str:
-    # PostgreSQL stores every character but this one.
-    if "\x00" in value:
-        raise ValueError("must not contain the character NUL")
-    return value
-
-
 Amount = Annotated[
     Decimal,
     _decimal_of(
@@ -123,9 +115,10 @@ Sum = Annotated[
 ]
 """A computed amount, which may have more digits than a client may send."""
 
+_CURRENCY: Final = f"^(?:{'|'.join(CURRENCY_DIGITS)})$"
 Currency = Annotated[
     str,
-    AfterValidator(_currency),
+    StringConstraints(strict=True, pattern=_CURRENCY),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$"}),
 ]
 _MAX_QUANTITY = 1_000_000
@@ -147,22 +140,29 @@ PartId = Annotated[str, StringConstraints(strict=True, pattern=_PART_ID)]
 """The client's own id of a payment, shipment, return or refund: it needs no escaping in a path."""
 
 
-_no_nul_character = AfterValidator(_no_nul)
-Text64 = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=64), _no_nul_character
-]
-Text100 = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=100), _no_nul_character
-]
-Text200 = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=200), _no_nul_character
-]
-Text500 = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=500), _no_nul_character
-]
-Text2000 = Annotated[
-    str, StringConstraints(strict=True, min_length=1, max_length=2000), _no_nul_character
-]
+# PostgreSQL stores every character but this one. As a pattern it is looked for without calling
+# back into Python for each text of an order.
+_WITHOUT_NUL: Final = r"^[^\x00]*$"
+
+
+@dataclass(frozen=True)
+class _Text(GroupedMetadata):
+    """Text of at least one character that the database can store."""
+
+    max_length: int
+
+    def __iter__(self) -> Iterator[object]:
+        yield StringConstraints(
+            strict=True, min_length=1, max_length=self.max_length, pattern=_WITHOUT_NUL
+        )
+        yield WithJsonSchema({"type": "string", "minLength": 1, "maxLength": self.max_length})
+
+
+Text64 = Annotated[str, _Text(64)]
+Text100 = Annotated[str, _Text(100)]
+Text200 = Annotated[str, _Text(200)]
+Text500 = Annotated[str, _Text(500)]
+Text2000 = Annotated[str, _Text(2000)]
 
 Status = Literal[
     "placed",
@@ -215,8 +215,10 @@ def _in_utc(value: datetime) -> datetime:
     return in_utc
 
 
-Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(_in_utc)]
-"""A point in time (RFC 3339), kept in UTC."""
+Instant = AwareDatetime
+"""A point in time, in UTC: one of ours, or a ``SentInstant``."""
+SentInstant = Annotated[Instant, BeforeValidator(_instant), AfterValidator(_in_utc)]
+"""A point in time (RFC 3339) as a client writes it, brought to UTC."""
 
 
 class Value(BaseModel):
@@ -253,6 +255,8 @@ PositiveMoney = Annotated[Money, AfterValidator(_more_than_nothing)]
 
 _COUNTRY = "^[A-Z]{2}$"
 PATTERNS: Final = {
+    _CURRENCY: 'must be an ISO 4217 currency code in capitals, such as "EUR"',
+    _WITHOUT_NUL: "must not contain the character NUL",
     _PART_ID: 'must have 1 to 64 letters of a to z, digits, ".", "_", "~" and "-", and begin with'
     " a letter or a digit",
     _COUNTRY: 'must be an ISO 3166-1 country code of two capitals, such as "DE"',
