@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ordering.delivery.relay import Relay, listen
 from ordering.delivery.topic import Topic
-from ordering.observability import flush_metrics, logger
+from ordering.observability import logger
 from ordering.postgres import Database
 from ordering.settings import Relay as Settings
 from ordering.settings import function_stem, read_settings
@@ -54,5 +54,4 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, int]:
         relay.run(stop_at)
     finally:
         database.close()
-        flush_metrics()
     return {"shard": shard, "events_published": relay.events_published}

@@ -228,7 +228,7 @@ def _text(entry: _Entry) -> str | None:
 
 
 def readable(line: bytes) -> str | None:
-    """Return a function's log line for people; None for metrics (EMF), which nobody reads there."""
+    """Return a function's log line for people, without metrics (EMF); None if it is only those."""
     text = line.decode(errors="replace").replace("\r", "\n").rstrip()
     if not text.startswith("{"):
         return text
@@ -236,8 +236,12 @@ def readable(line: bytes) -> str | None:
         record = json.loads(text)
     except ValueError:
         return text
-    if "_aws" in record:
+    metrics = record.pop("_aws", {}).get("CloudWatchMetrics", [])
+    if metrics and "message" not in record:
         return None
+    for metric in metrics:
+        for definition in metric["Metrics"]:
+            del record[definition["Name"]]
     level = record.pop("level", "INFO")
     message = record.pop("message", None)
     if message is None:

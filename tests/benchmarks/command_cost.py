@@ -26,7 +26,9 @@ from tests.integration.requests import body_of, request
 from tests.shared import an_order
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from ordering.postgres import ResultT, Row
 
 
 def _money(amount: str) -> dict[str, str]:
@@ -68,11 +70,16 @@ class RecordingDatabase(Database):
 
     def __init__(self, conninfo: str) -> None:
         super().__init__(conninfo, "none", "benchmark")
-        self.statements: list[tuple[str, dict[str, Any]]] = []
+        self.statements: list[tuple[str, Mapping[str, Any]]] = []
 
-    def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Any:  # noqa: ANN401 - as its base
-        self.statements.append((statement, dict(parameters or {})))
-        return super().rows(statement, parameters)
+    def rows_meanwhile(
+        self,
+        statement: str,
+        parameters: Mapping[str, Any] | None,
+        meanwhile: Callable[[], ResultT],
+    ) -> tuple[list[Row], ResultT]:
+        self.statements.append((statement, parameters or {}))
+        return super().rows_meanwhile(statement, parameters, meanwhile)
 
 
 class Race:
@@ -81,7 +88,7 @@ class Race:
     def __init__(self, conninfo: str) -> None:
         self.handled: dict[str, list[float]] = defaultdict(list)
         self.bare: dict[str, list[float]] = defaultdict(list)
-        self.statements: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+        self.statements: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
         self._database = RecordingDatabase(conninfo)
         self._handlers = {stem: handler.using(self._database) for stem, handler in HANDLERS.items()}
         bare = Database(conninfo, "none", "benchmark").session()
@@ -118,7 +125,7 @@ class Race:
 
     def _repeat(self, stem: str, twin: dict[str, str]) -> None:
         changes = twin | {"idempotency_key": f"twin-{self._lives}-{stem}"}
-        statements = [(sql, values | changes) for sql, values in self.statements[stem]]
+        statements = [(sql, {**values, **changes}) for sql, values in self.statements[stem]]
         started = time.perf_counter()
         for sql, values in statements:
             self._cursor.execute(sql, values)

@@ -31,7 +31,7 @@ def has_events(stack: RunningStack, number: int) -> bool:
 
 def has_compared(stack: RunningStack, orders: int) -> bool:
     log = stack.state / "logs" / "get_order.log"
-    return log.exists() and log.read_text().count('QueryAnswered":[') >= orders
+    return log.exists() and log.read_text().count('"QueryAnswered":1') >= orders
 
 
 MOMENTS: list[Callable[[RunningStack], bool]] = [

@@ -18,7 +18,7 @@ from projectors import order_details
 from queries import get_order
 from tests.integration.commands_on_postgres import placed
 from tests.integration.requests import body_of, request
-from tests.shared import an_order
+from tests.shared import an_order, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,6 +95,34 @@ def test_an_answer_that_takes_too_long_is_given_up_with_its_connection(
     database.answer_by = math.inf
     # What is still to come on the old connection would be taken for the next one's answer.
     assert database.rows("select pg_backend_pid() <> %(pid)s", {"pid": pid}) == [(True,)]
+
+
+def test_what_is_done_meanwhile_is_done_while_the_server_works(databases: Databases) -> None:
+    database = databases.open("write", "ordering_command")
+    owner = databases.owner("write")
+    owner.rows("select pg_advisory_lock(1)")
+    granted = "select granted from pg_locks where locktype = 'advisory' and pid = %(pid)s"
+    pid = {"pid": database.connection.info.backend_pid}
+
+    def let_go() -> str:
+        eventually(lambda: owner.rows(granted, pid) == [(False,)], seconds=5)
+        owner.rows("select pg_advisory_unlock(1)")
+        return "let go"
+
+    waits = "select 2 from pg_advisory_xact_lock(1)"
+    assert database.rows_meanwhile(waits, None, let_go) == ([(2,)], "let go")
+
+
+def test_what_fails_meanwhile_leaves_no_answer_for_the_next_statement(databases: Databases) -> None:
+    database = databases.open("write", "ordering_command")
+    pid = database.connection.info.backend_pid
+
+    def fail() -> None:
+        raise RuntimeError("meanwhile")
+
+    with pytest.raises(RuntimeError, match="meanwhile"):
+        database.rows_meanwhile("select 1", None, fail)
+    assert database.rows("select pg_backend_pid(), 2") == [(pid, 2)]
 
 
 def test_an_answer_larger_than_any_buffer_arrives_whole(databases: Databases) -> None:

@@ -105,11 +105,11 @@ class LosingDatabase(CountingDatabase):
     losses = 0
     lost = 0
 
-    def rows(self, statement: str, parameters: Any = None) -> Any:  # noqa: ANN401 - as its base
+    def rows_meanwhile(self, statement: str, *asked: Any) -> Any:  # noqa: ANN401 - as its base
         if statement == store.APPEND and self.lost < self.losses:
             self.lost += 1
-            return []
-        return super().rows(statement, parameters)
+            return [], None
+        return super().rows_meanwhile(statement, *asked)
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from copy import copy
+from traceback import format_exc
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from .http import Problem, Request, Response, problem_response
-from .observability import MetricUnit, flush_metrics, logger, metrics
+from .observability import Measure, line, say
 from .postgres import Database, DatabaseUnavailableError
 from .settings import ReadSide, WriteSide, function_stem, is_deployed, read_settings
 
@@ -76,35 +77,63 @@ class HttpFunction(DatabaseFunction, ABC):
     kind: ClassVar[str]
 
     def __call__(self, event: Mapping[str, Any], context: Context | None) -> Response:
-        """Handle one request of API Gateway; every outcome is an HTTP answer."""
+        """Handle one request of API Gateway; every outcome is an HTTP answer and one log line."""
         self._limit_time(context)
         request = Request.of(event)
-        logger.append_keys(correlation_id=request.correlation_id, traceparent=request.traceparent)
         try:
             if not request.principal.subject:
                 raise _NOBODY  # noqa: TRY301 - it is answered like every other problem
-            response = self._respond(request)
+            response, ready = self._respond(request)
         except Problem as problem:
-            logger.info("refused", extra={"code": problem.code, "detail": problem.detail})
             response = problem_response(problem, request.correlation_id)
+            ready = self._line(
+                request, problem.status, "refused", code=problem.code, detail=problem.detail
+            )
         except DatabaseUnavailableError as error:
-            logger.warning("the database is not available", extra={"reason": str(error)})
             response = problem_response(_UNAVAILABLE, request.correlation_id)
+            ready = self._line(
+                request,
+                _UNAVAILABLE.status,
+                "the database is not available",
+                level="WARNING",
+                reason=str(error),
+            )
         except Exception:  # noqa: BLE001 - the loop's own bug is a 500 with an id, logged in full
-            logger.exception("failed")
             response = problem_response(_OUR_FAULT, request.correlation_id)
-        metrics.add_metric(self.kind + _outcome(response["statusCode"]), MetricUnit.Count, 1)
-        flush_metrics()
+            ready = self._line(
+                request, _OUR_FAULT.status, "failed", level="ERROR", exception=format_exc()
+            )
+        say(ready)
         return response
 
     @abstractmethod
-    def _respond(self, request: Request) -> Response:
-        """Answer the request.
+    def _respond(self, request: Request) -> tuple[Response, str]:
+        """Answer the request; give the answer and the log line that tells of it.
 
         Raises:
             Problem: the answer is no.
             DatabaseUnavailableError: the database does not answer.
         """
+
+    def _line(
+        self,
+        request: Request,
+        status: int,
+        message: str,
+        /,
+        *,
+        level: str = "INFO",
+        **fields: object,
+    ) -> str:
+        """Give the request's log line, which counts its outcome."""
+        return line(
+            message,
+            Measure(self.kind + _outcome(status)),
+            level=level,
+            **fields,
+            correlation_id=request.correlation_id,
+            traceparent=request.traceparent,
+        )
 
 
 def _outcome(status: int) -> str:

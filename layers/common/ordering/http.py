@@ -7,8 +7,7 @@ import binascii
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from .observability import new_traceparent
 
@@ -60,8 +59,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word for it
         self.members = members
 
 
-@dataclass(frozen=True)
-class Principal:
+class Principal(NamedTuple):
     """Who calls. ``customer_id`` is set for customers, who see and change their own orders only.
 
     An empty ``subject`` is nobody: such a caller gets no answer.
@@ -89,8 +87,7 @@ class Principal:
         return self.is_operator or self.customer_id == customer_id
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """One request, with header names in lower case."""
 
     path_parameters: Mapping[str, str]
@@ -99,7 +96,8 @@ class Request:
     principal: Principal
     correlation_id: str
     traceparent: str
-    _event: Mapping[str, Any] = field(repr=False)
+    event: Mapping[str, Any]
+    """As API Gateway sent it."""
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Request:
@@ -118,7 +116,7 @@ class Request:
             if _CORRELATION_ID.fullmatch(correlation_id)
             else context["requestId"],
             traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else new_traceparent(),
-            _event=event,
+            event=event,
         )
 
     def json(self) -> Any:  # noqa: ANN401 - whatever the client sent
@@ -139,8 +137,8 @@ class Request:
             raise _malformed(str(error)) from None
 
     def _body(self) -> bytes:
-        body = self._event.get("body") or ""
-        if self._event.get("isBase64Encoded"):
+        body = self.event.get("body") or ""
+        if self.event.get("isBase64Encoded"):
             try:
                 content = base64.b64decode(body, validate=True)
             except binascii.Error:

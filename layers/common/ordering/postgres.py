@@ -14,17 +14,17 @@ import math
 import select
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg2
 from psycopg2 import errorcodes
-from psycopg2.extensions import POLL_OK, POLL_READ, POLL_WRITE, parse_dsn
+from psycopg2.extensions import POLL_OK, POLL_READ, parse_dsn
 
 from .iam_token import database_token
 from .settings import IAM, AwsCredentials, read_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _CONNECT_SECONDS: Final = 3
 _PATIENCE_SECONDS: Final = 11.0
@@ -38,11 +38,73 @@ _OPTIONS: Final = {
     "keepalives_count": 3,
 }
 
+_SILENT: Final = "the server does not answer"
 Row = tuple[Any, ...]
+ResultT = TypeVar("ResultT")
 
 
 class DatabaseUnavailableError(Exception):
     """The database did not answer. What was asked may or may not have happened; never half."""
+
+
+class _Link:
+    """An asynchronous connection in autocommit mode, and what each statement on it needs again."""
+
+    def __init__(self, conninfo: str, options: Mapping[str, Any], until: float) -> None:
+        """Connect.
+
+        Raises:
+            psycopg2.OperationalError: the server is not there, or says nothing at that time.
+        """
+        self.connection: psycopg2.extensions.connection = psycopg2.connect(
+            conninfo, async_=True, **options
+        )
+        try:
+            # The socket is another one each time libpq tries another address of the host.
+            while (state := self.connection.poll()) != POLL_OK:
+                _wait_for(_watched(self.connection, state), until)
+        except psycopg2.Error:
+            self.connection.close()
+            raise
+        self.cursor: psycopg2.extensions.cursor = self.connection.cursor()
+        self._readable = _watched(self.connection, POLL_READ)
+
+    def wait(self, until: float) -> None:
+        """Wait until what was sent is answered.
+
+        Raises:
+            psycopg2.Error: the answer is an error.
+            psycopg2.OperationalError: there is no answer at that time, or no server any more.
+        """
+        while (state := self.connection.poll()) != POLL_OK:
+            reads = state == POLL_READ
+            _wait_for(self._readable if reads else _watched(self.connection, state), until)
+
+    def is_alive(self) -> bool:
+        """Tell whether the server has not closed it."""
+        if self.connection.closed:
+            return False
+        # A server that went away has closed the socket, which makes it readable: seen here in two
+        # microseconds, instead of by a statement whose outcome would then be unknown. Its last
+        # words, or a notification, are readable too: take them and look again.
+        try:
+            while self._readable.poll(0):
+                self.connection.poll()
+        except psycopg2.Error:
+            return False
+        return True
+
+
+def _watched(connection: psycopg2.extensions.connection, state: int) -> select.poll:
+    watched = select.poll()
+    watched.register(connection, select.POLLIN if state == POLL_READ else select.POLLOUT)
+    return watched
+
+
+def _wait_for(watched: select.poll, until: float) -> None:
+    left = until - time.monotonic()
+    if left <= 0 or not watched.poll(left * 1000):
+        raise psycopg2.OperationalError(_SILENT)
 
 
 class Database:
@@ -60,7 +122,7 @@ class Database:
         self._authentication = authentication
         self._application = application
         self._on_connect = on_connect
-        self._connection: psycopg2.extensions.connection | None = None
+        self._link: _Link | None = None
         self.answer_by = math.inf
 
     @property
@@ -70,24 +132,22 @@ class Database:
         Raises:
             DatabaseUnavailableError: none could be opened.
         """
-        if self._connection is not None and self._is_alive(self._connection):
-            return self._connection
+        return self._linked().connection
+
+    def _linked(self) -> _Link:
+        if self._link is not None and self._link.is_alive():
+            return self._link
         self.close()
         until = min(self.answer_by, time.monotonic() + _CONNECT_SECONDS)
         try:
-            connection: psycopg2.extensions.connection = psycopg2.connect(
-                self._conninfo, async_=True, **self._options()
-            )
-            self._connection = connection
-            _wait(connection, until)
+            self._link = link = _Link(self._conninfo, self._options(), until)
             if self._on_connect:
-                with connection.cursor() as cursor:
-                    cursor.execute(self._on_connect)
-                    _wait(connection, until)
+                link.cursor.execute(self._on_connect)
+                link.wait(until)
         except psycopg2.OperationalError as error:
             self.close()
             raise DatabaseUnavailableError(str(error)) from error
-        return connection
+        return link
 
     def session(self) -> psycopg2.extensions.connection:
         """Open an ordinary connection that waits as long as it takes: for one long transaction.
@@ -135,18 +195,36 @@ class Database:
         """Run one statement in one round trip and give its rows.
 
         Raises:
+            DatabaseUnavailableError: as of ``rows_meanwhile``.
+        """
+        return self.rows_meanwhile(statement, parameters, _nothing)[0]
+
+    def rows_meanwhile(
+        self,
+        statement: str,
+        parameters: Mapping[str, Any] | None,
+        meanwhile: Callable[[], ResultT],
+    ) -> tuple[list[Row], ResultT]:
+        """Run one statement in one round trip, and ``meanwhile`` while the server works on it.
+
+        What ``meanwhile`` raises is raised here, when the server is done.
+
+        Raises:
             DatabaseUnavailableError: the server is down, starting, stopping, silent, read-only
                 after a failover, out of connections, or gave up on a lock or a timeout.
         """
-        connection = self.connection
+        link = self._linked()
         try:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, parameters)
-                _wait(connection, min(self.answer_by, time.monotonic() + _PATIENCE_SECONDS))
-                return cursor.fetchall() if cursor.description is not None else []
+            link.cursor.execute(statement, parameters)
+            until = min(self.answer_by, time.monotonic() + _PATIENCE_SECONDS)
+            try:
+                result = meanwhile()
+            finally:
+                link.wait(until)
+            return (link.cursor.fetchall() if link.cursor.description is not None else []), result
         except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
             # Without an SQLSTATE it is the connection that failed, or is still waiting.
-            if error.pgcode is None or connection.closed:
+            if error.pgcode is None or link.connection.closed:
                 self.close()
             raise DatabaseUnavailableError(str(error)) from error
         except psycopg2.Error as error:
@@ -158,23 +236,9 @@ class Database:
 
     def close(self) -> None:
         """Close the connection; the next statement opens another."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    @staticmethod
-    def _is_alive(connection: psycopg2.extensions.connection) -> bool:
-        if connection.closed:
-            return False
-        # A server that went away has closed the socket, which makes it readable: seen here in two
-        # microseconds, instead of by a statement whose outcome would then be unknown. Its last
-        # words, or a notification, are readable too: take them and look again.
-        try:
-            while select.select([connection], [], [], 0)[0]:
-                connection.poll()
-        except psycopg2.Error:
-            return False
-        return True
+        if self._link is not None:
+            self._link.connection.close()
+            self._link = None
 
     def _options(self) -> dict[str, Any]:
         return {**_OPTIONS, "application_name": self._application, **self._password()}
@@ -193,16 +257,5 @@ class Database:
         return {"password": token}
 
 
-def _wait(connection: psycopg2.extensions.connection, until: float) -> None:
-    """Wait until what was sent on the connection is answered.
-
-    Raises:
-        psycopg2.Error: the answer is an error.
-        psycopg2.OperationalError: there is no answer at that time, or no server any more.
-    """
-    while (state := connection.poll()) != POLL_OK:
-        reading = [connection] if state == POLL_READ else []
-        writing = [connection] if state == POLL_WRITE else []
-        left = until - time.monotonic()
-        if left <= 0 or not any(select.select(reading, writing, [], left)):
-            raise psycopg2.OperationalError("the server does not answer")
+def _nothing() -> None:
+    """Do nothing meanwhile."""

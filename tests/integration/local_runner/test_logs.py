@@ -39,8 +39,16 @@ def test_an_error_of_the_runtime_is_shown_with_its_stack() -> None:
     assert shown == "ERROR ValueError: bad order\n      File x, line 1\n        raise"
 
 
+METRICS = {"CloudWatchMetrics": [{"Metrics": [{"Name": "Orders", "Unit": "Count"}]}]}
+
+
+def test_a_line_that_is_measured_too_is_shown_without_its_metrics() -> None:
+    line = {"_aws": METRICS, "level": "INFO", "message": "accepted", "order_id": "o", "Orders": 1}
+    assert readable(json.dumps(line).encode()) == "INFO accepted order_id=o"
+
+
 def test_metrics_are_only_in_the_file(tmp_path: Path) -> None:
-    metrics = b'{"_aws": {"Timestamp": 1}, "Orders": 1}'
+    metrics = json.dumps({"_aws": METRICS, "Orders": 1}).encode()
     console = io.StringIO()
     with Logs(tmp_path, console=console) as logs:
         logs.lines("place_order", [metrics, b"plain text"])

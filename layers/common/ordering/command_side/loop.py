@@ -1,17 +1,20 @@
 """The write loop, once for all commands: read the request, load, decide, append, answer.
 
-A command costs two round trips to the database, one that opens an order costs one.
+A command costs two round trips to the database, one that opens an order costs one. What does not
+need the database's answer is done while it works: the body is read while the order is loaded, the
+response and its log line are made ready while the events are written.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from ordering import consistency
 from ordering.errors import ORDER_NOT_FOUND, Forbidden, Invalid, NotFound, Refusal
@@ -27,7 +30,6 @@ from ordering.http import (
     json_response,
 )
 from ordering.ids import order_id_of, uuid7
-from ordering.observability import logger
 from ordering.settings import WriteSide
 from ordering.values import Value
 
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from ordering.order import Order
 
 CommandT = TypeVar("CommandT", bound=Value)
+ResultT = TypeVar("ResultT")
 
 _canonical: Final = json.JSONEncoder(sort_keys=True).encode
 _ATTEMPTS: Final = 6
@@ -51,17 +54,26 @@ def _everyone(_command: Value, _principal: Principal) -> None:
     """Let every caller who has the route's scope send the command."""
 
 
-@dataclass(frozen=True)
-class _Asked(Generic[CommandT]):
-    """One command as it was asked, ready to be decided."""
+class _Addressed(NamedTuple):
+    """A request of which all but the body is read. ``order_id`` is None if it opens an order."""
 
-    command: CommandT
+    request: Request
     order_id: str | None
     idempotency_key: str | None
     if_match: IfMatch | None
+
+
+class _Asked(NamedTuple, Generic[CommandT]):
+    """One command as it was asked, ready to be decided."""
+
+    addressed: _Addressed
+    command: CommandT
     request_hash: bytes
     """Empty without an idempotency key."""
-    request: Request
+
+
+_NOTHING_YET: Final = store.Loaded(order=None, version=0, remembered=None)
+"""What there is of an order that is opened only now."""
 
 
 class CommandFunction(HttpFunction, Generic[CommandT]):
@@ -89,7 +101,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         self._permit = permit
         super().__init__()
 
-    def _read(self, request: Request) -> _Asked[CommandT]:
+    def _address(self, request: Request) -> _Addressed:
         order_id = None
         if not self.opens_an_order:
             order_id = order_id_of(request.path_parameters["order_id"])
@@ -99,20 +111,20 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         if_match = IfMatch.of(request.headers)
         if if_match is not None and self.opens_an_order:
             raise Problem(412, "version-mismatch", "A new order has no version yet: no If-Match.")
+        return _Addressed(request, order_id, idempotency_key, if_match)
+
+    def _read(self, addressed: _Addressed) -> _Asked[CommandT]:
+        request = addressed.request
         body = request.json()
         in_path = {n: value for n, value in request.path_parameters.items() if n != "order_id"}
         command = self._parse(body, in_path)
         forbidden = self._permit(command, request.principal)
         if forbidden is not None:
             raise problem_of(forbidden)
-        return _Asked(
-            command=command,
-            order_id=order_id,
-            idempotency_key=idempotency_key,
-            if_match=if_match,
-            request_hash=self._hash(order_id, body | in_path) if idempotency_key else b"",
-            request=request,
-        )
+        request_hash = b""
+        if addressed.idempotency_key:
+            request_hash = self._hash(addressed.order_id, body | in_path)
+        return _Asked(addressed, command, request_hash)
 
     def _hash(self, order_id: str | None, body: object) -> bytes:
         """Give what tells one request from another, as they were sent.
@@ -146,53 +158,59 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             raise invalid_fields(errors)
         return command
 
-    def _respond(self, request: Request) -> Response:
-        asked = self._read(request)
+    def _respond(self, request: Request) -> tuple[Response, str]:
+        addressed = self._address(request)
+        read = partial(self._read, addressed)
         for _ in range(_ATTEMPTS):
-            response = self._attempt(asked)
-            if response is not None:
-                return response
+            if self.opens_an_order:
+                loaded, asked = _NOTHING_YET, read()
+            else:
+                loaded, asked = self._load(addressed, read)
+            answered = self._attempt(asked, loaded)
+            if answered is not None:
+                return answered
         raise Problem(
             409,
             "conflict",
             f"The order changed {_ATTEMPTS} times while this was tried. Read it and try again.",
         )
 
-    def _attempt(self, asked: _Asked[CommandT]) -> Response | None:
-        """Load, decide and append once; None: the race was lost and nothing was written."""
-        if asked.order_id is None:
-            order_id, order, version = str(uuid7()), None, 0
-        else:
-            order_id = asked.order_id
-            loaded = self._load(asked)
-            if loaded.remembered is not None:
-                return _replay(asked, loaded.remembered)
-            order, version = _visible(loaded, asked), loaded.version
+    def _attempt(
+        self, asked: _Asked[CommandT], loaded: store.Loaded
+    ) -> tuple[Response, str] | None:
+        """Decide and append once; None: the race was lost and nothing was written."""
+        addressed = asked.addressed
+        if loaded.remembered is not None:
+            return self._replay(asked, loaded.remembered)
+        order_id = addressed.order_id or str(uuid7())
+        order = _visible(loaded, addressed) if addressed.order_id else None
         facts = self._decide(order, asked.command, datetime.now(UTC))
         if isinstance(facts, Refusal):
             raise problem_of(facts)
         events, now = record(order, facts)
         answer = {
             "order_id": order_id,
-            "version": version + len(events),
+            "version": loaded.version + len(events),
             "status": events[-1].after.status if events else now.status,
             "events": [type(fact).__name__ for fact in facts],
         }
-        response = _accepted(asked, answer)
-        if not events and asked.idempotency_key is None:
-            return response
+        body = to_json(answer).decode()
+        answered = partial(self._answered, addressed, "accepted", answer, body)
+        if not events and addressed.idempotency_key is None:
+            return answered()
         try:
-            written = store.append(
+            return store.append(
                 self._database,
                 order_id=order_id,
-                read_version=version,
+                read_version=loaded.version,
                 order=now,
                 events=events,
-                metadata=_metadata(asked),
-                principal=asked.request.principal.subject,
-                idempotency_key=asked.idempotency_key,
+                metadata=_metadata(addressed),
+                principal=addressed.request.principal.subject,
+                idempotency_key=addressed.idempotency_key,
                 request_hash=asked.request_hash,
-                answer=response["body"],
+                answer=body,
+                meanwhile=answered,
             )
         except store.KeyInUseError:
             raise Problem(
@@ -204,28 +222,59 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             ) from None
         except store.KeyReusedError:
             # Its first use has finished while this one ran: that one's answer is the answer.
-            remembered = self._load(asked).remembered
-            return None if remembered is None else _replay(asked, remembered)
-        if not written:
-            return None
-        logger.info("accepted", extra=answer)
-        return response
+            again, _ = self._load(addressed, lambda: None)
+            return None if again.remembered is None else self._replay(asked, again.remembered)
 
-    def _load(self, asked: _Asked[CommandT]) -> store.Loaded:
+    def _load(
+        self, addressed: _Addressed, meanwhile: Callable[[], ResultT]
+    ) -> tuple[store.Loaded, ResultT]:
         return store.load(
             self._database,
-            asked.order_id,
-            asked.request.principal.subject,
-            asked.idempotency_key,
+            addressed.order_id,
+            addressed.request.principal.subject,
+            addressed.idempotency_key,
+            meanwhile,
         )
 
+    def _replay(
+        self, asked: _Asked[CommandT], remembered: store.Remembered
+    ) -> tuple[Response, str]:
+        if remembered.request_hash != asked.request_hash:
+            raise Problem(
+                422,
+                "idempotency-key-reused",
+                "This Idempotency-Key was used for another request. Use a new key for a new"
+                " request.",
+            )
+        answer = json.loads(remembered.answer)
+        # jsonb has an order of its own; the same answer is the same to the letter.
+        first = {name: answer[name] for name in ("order_id", "version", "status", "events")}
+        response, line = self._answered(asked.addressed, "replayed", first, to_json(first).decode())
+        response["headers"]["idempotency-replayed"] = "true"
+        return response, line
 
-def _visible(loaded: store.Loaded, asked: _Asked[CommandT]) -> Order:
+    def _answered(
+        self, addressed: _Addressed, message: str, answer: Mapping[str, Any], body: str
+    ) -> tuple[Response, str]:
+        """Make the response with the answer, and its log line."""
+        order_id, version = answer["order_id"], answer["version"]
+        headers = {
+            "etag": f'"{version}"',
+            "consistency-token": consistency.token(order_id, version),
+            "x-correlation-id": addressed.request.correlation_id,
+        }
+        if self.opens_an_order:
+            headers["location"] = f"/orders/{order_id}"
+        response = json_response(201 if self.opens_an_order else 200, body, headers)
+        return response, self._line(addressed.request, response["statusCode"], message, **answer)
+
+
+def _visible(loaded: store.Loaded, addressed: _Addressed) -> Order:
     """Give the order if it exists for the caller, in the version that the caller expects."""
     order = loaded.order
-    if order is None or not asked.request.principal.may_see(order.customer_id):
+    if order is None or not addressed.request.principal.may_see(order.customer_id):
         raise problem_of(ORDER_NOT_FOUND)
-    if asked.if_match is not None and not asked.if_match.allows(loaded.version):
+    if addressed.if_match is not None and not addressed.if_match.allows(loaded.version):
         raise Problem(
             412,
             "version-mismatch",
@@ -236,45 +285,14 @@ def _visible(loaded: store.Loaded, asked: _Asked[CommandT]) -> Order:
     return order
 
 
-def _metadata(asked: _Asked[CommandT]) -> dict[str, str | None]:
-    request = asked.request
+def _metadata(addressed: _Addressed) -> dict[str, str | None]:
+    request = addressed.request
     return {
         "actor": request.principal.subject,
         "correlation_id": request.correlation_id,
-        "causation_id": asked.idempotency_key or request.correlation_id,
+        "causation_id": addressed.idempotency_key or request.correlation_id,
         "traceparent": request.traceparent,
     }
-
-
-def _replay(asked: _Asked[CommandT], remembered: store.Remembered) -> Response:
-    if remembered.request_hash != asked.request_hash:
-        raise Problem(
-            422,
-            "idempotency-key-reused",
-            "This Idempotency-Key was used for another request. Use a new key for a new request.",
-        )
-    answer = json.loads(remembered.answer)
-    # jsonb has an order of its own; the same answer is the same to the letter.
-    first = {name: answer[name] for name in ("order_id", "version", "status", "events")}
-    return _accepted(asked, first, {"idempotency-replayed": "true"})
-
-
-def _accepted(
-    asked: _Asked[CommandT], answer: Mapping[str, Any], headers: Mapping[str, str] | None = None
-) -> Response:
-    order_id, version = answer["order_id"], answer["version"]
-    opened = asked.order_id is None
-    return json_response(
-        201 if opened else 200,
-        json.dumps(answer),
-        {
-            "etag": f'"{version}"',
-            "consistency-token": consistency.token(order_id, version),
-            "x-correlation-id": asked.request.correlation_id,
-            **({"location": f"/orders/{order_id}"} if opened else {}),
-            **(headers or {}),
-        },
-    )
 
 
 def problem_of(refusal: Refusal) -> Problem:

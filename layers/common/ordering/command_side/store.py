@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from psycopg2 import errors as postgres_errors
 from pydantic_core import to_json
@@ -12,10 +11,12 @@ from ordering.order import Order
 from ordering.postgres import DatabaseUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ordering.postgres import Database
     from ordering.recorded import Recorded
+
+ResultT = TypeVar("ResultT")
 
 LOAD: Final = """
 select o.version, o.state::text, r.request_hash, r.answer::text
@@ -73,16 +74,14 @@ APPEND: Final = _APPEND.format(change=_UPDATE_ORDER)
 APPEND_NOTHING: Final = _APPEND.format(change=_KEEP_ORDER)
 
 
-@dataclass(frozen=True)
-class Remembered:
+class Remembered(NamedTuple):
     """The first answer to an idempotency key, and the hash of what was asked then."""
 
     request_hash: bytes
     answer: str
 
 
-@dataclass(frozen=True)
-class Loaded:
+class Loaded(NamedTuple):
     """An order as it was read, and what is remembered of the caller's idempotency key."""
 
     order: Order | None
@@ -99,18 +98,27 @@ class KeyReusedError(Exception):
 
 
 def load(
-    database: Database, order_id: str | None, principal: str, idempotency_key: str | None
-) -> Loaded:
-    """Read the order's state and the remembered answer in one round trip."""
-    version, state, request_hash, answer = database.rows(
+    database: Database,
+    order_id: str | None,
+    principal: str,
+    idempotency_key: str | None,
+    meanwhile: Callable[[], ResultT],
+) -> tuple[Loaded, ResultT]:
+    """Read the order's state and the remembered answer in one round trip.
+
+    ``meanwhile`` is run while the database works; what it raises is raised here.
+    """
+    ((version, state, request_hash, answer),), result = database.rows_meanwhile(
         LOAD,
         {"order_id": order_id, "principal": principal, "idempotency_key": idempotency_key},
-    )[0]
-    return Loaded(
+        meanwhile,
+    )
+    loaded = Loaded(
         order=None if state is None else Order.model_validate_json(state, extra="ignore"),
         version=version or 0,
         remembered=None if answer is None else Remembered(bytes(request_hash), answer),
     )
+    return loaded, result
 
 
 def append(
@@ -125,11 +133,13 @@ def append(
     idempotency_key: str | None,
     request_hash: bytes,
     answer: str,
-) -> bool:
+    meanwhile: Callable[[], ResultT],
+) -> ResultT | None:
     """Write state, events, outbox rows and the remembered answer in one statement.
 
-    ``read_version`` is 0 for a new order. Without events only the answer is written. False:
-    somebody else changed the order since it was read, and nothing was written.
+    ``read_version`` is 0 for a new order. Without events only the answer is written. Gives what
+    ``meanwhile`` gives, which is run while the database works. None: somebody else changed the
+    order since it was read, and nothing was written.
 
     Raises:
         KeyReusedError: the idempotency key is remembered already; nothing was written.
@@ -144,7 +154,7 @@ def append(
     )
     statement = APPEND_NOTHING if not events else APPEND if read_version else APPEND_NEW
     try:
-        rows = database.rows(
+        rows, result = database.rows_meanwhile(
             statement,
             {
                 "order_id": order_id,
@@ -160,13 +170,14 @@ def append(
                 "request_hash": request_hash,
                 "answer": answer,
             },
+            meanwhile,
         )
     except postgres_errors.UniqueViolation as error:
         if error.diag.table_name == "command_results":
             raise KeyReusedError from error
         # Two writers of one version: the second finds the log's key taken.
         if error.diag.table_name == "order_events":
-            return False
+            return None
         raise
     except DatabaseUnavailableError as error:
         # Which of the two is locked does not tell: the first request with a key locks its order,
@@ -174,4 +185,4 @@ def append(
         if idempotency_key and isinstance(error.__cause__, postgres_errors.LockNotAvailable):
             raise KeyInUseError from error
         raise
-    return bool(rows)
+    return result if rows else None

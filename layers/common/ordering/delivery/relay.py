@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-from ordering.observability import MetricUnit, flush_metrics, logger, metrics
+from ordering.observability import Measure, MetricUnit, logger, report
 from ordering.postgres import Database, DatabaseUnavailableError
 
 from .envelope import write_event
@@ -157,12 +157,13 @@ class Relay:
                 except LeaseLostError:
                     logger.warning("lease lost", extra={"shard": self._shard})
                 except (DatabaseUnavailableError, BusUnavailableError) as error:
-                    logger.warning(
+                    report(
                         "cannot publish now; events follow later",
-                        extra={"shard": self._shard, "reason": str(error)},
+                        Measure("RelayFailures"),
+                        level="WARNING",
+                        shard=self._shard,
+                        reason=str(error),
                     )
-                    metrics.add_metric("RelayFailures", MetricUnit.Count, 1)
-                    flush_metrics()
                     time.sleep(_RETRY_SECONDS)
         finally:
             self._release()
@@ -231,15 +232,13 @@ class Relay:
     def _report(self, read: _Read, wave: Sequence[Row]) -> None:
         self.events_published += len(wave)
         oldest = (read.at - wave[0][7]).total_seconds()
-        metrics.add_metric("EventsPublished", MetricUnit.Count, len(wave))
-        metrics.add_metric("OutboxAge", MetricUnit.Milliseconds, oldest * 1000)
-        flush_metrics()
-        logger.info(
+        report(
             "published",
-            extra={
-                "events": len(wave),
-                "correlation_ids": sorted({row[6].get("correlation_id") or "" for row in wave}),
-            },
+            Measure("EventsPublished", len(wave)),
+            Measure("OutboxAge", oldest * 1000, MetricUnit.Milliseconds),
+            shard=self._shard,
+            events=len(wave),
+            correlation_ids=sorted({row[6].get("correlation_id") or "" for row in wave}),
         )
 
     def _publish_watermark(self, read: _Read) -> None:

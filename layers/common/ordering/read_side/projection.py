@@ -12,11 +12,12 @@ import binascii
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from traceback import format_exception
 from typing import TYPE_CHECKING, Any, Final
 
 from ordering.delivery.published import BadRecordError, PublishedEvent, Watermark, read
 from ordering.function import DatabaseFunction
-from ordering.observability import MetricUnit, flush_metrics, logger, metrics
+from ordering.observability import Measure, MetricUnit, report
 from ordering.settings import ReadSide
 
 if TYPE_CHECKING:
@@ -198,10 +199,12 @@ class ProjectorFunction(DatabaseFunction):
             },
         )
         for partition, offset in gaps:
-            metrics.add_metric("PartitionsWithGap", MetricUnit.Count, 1)
-            logger.error(
+            report(
                 "records were skipped: this read model's as_of stands still until it is rebuilt",
-                extra={"partition": partition, "offset": offset},
+                Measure("PartitionsWithGap"),
+                level="ERROR",
+                partition=partition,
+                offset=offset,
             )
 
 
@@ -229,37 +232,32 @@ def _stop(
     if partition.failed_offset is not None:
         offset = min(offset, partition.failed_offset)
     partition.failed_offset = offset
-    metrics.add_metric("PartitionsStopped", MetricUnit.Count, 1)
-    logger.error(
+    report(
         "the partition stops here",
-        exc_info=error,
-        extra={
-            "partition": partition.name,
-            "offset": offset,
-            "order_id": event.order_id if event else None,
-            "version": event.version if event else None,
-            "correlation_id": event.correlation_id if event else None,
-            "traceparent": event.traceparent if event else None,
-        },
+        Measure("PartitionsStopped"),
+        level="ERROR",
+        partition=partition.name,
+        offset=offset,
+        order_id=event.order_id if event else None,
+        version=event.version if event else None,
+        correlation_id=event.correlation_id if event else None,
+        traceparent=event.traceparent if event else None,
+        exception="".join(format_exception(error)),
     )
 
 
 def _report(batch: _Batch) -> None:
     """Log and count what was applied; a batch of watermarks only is not worth a line."""
     if not batch.applied:
-        flush_metrics()  # a partition that stopped
         return
     oldest = min(event.time for event in batch.applied)
     age = (datetime.now(UTC) - oldest).total_seconds()
-    metrics.add_metric("EventsApplied", MetricUnit.Count, len(batch.applied))
-    metrics.add_metric("EndToEndAge", MetricUnit.Milliseconds, age * 1000)
-    flush_metrics()
-    logger.info(
+    report(
         "applied",
-        extra={
-            "events": len(batch.applied),
-            "orders": len(batch.changed),
-            "correlation_ids": sorted({event.correlation_id for event in batch.applied}),
-            "traceparents": sorted({event.traceparent for event in batch.applied}),
-        },
+        Measure("EventsApplied", len(batch.applied)),
+        Measure("EndToEndAge", age * 1000, MetricUnit.Milliseconds),
+        events=len(batch.applied),
+        orders=len(batch.changed),
+        correlation_ids=sorted({event.correlation_id for event in batch.applied}),
+        traceparents=sorted({event.traceparent for event in batch.applied}),
     )

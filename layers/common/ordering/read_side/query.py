@@ -103,7 +103,11 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         self._answer = answer
         super().__init__()
 
-    def _respond(self, request: Request) -> Response:
+    def _respond(self, request: Request) -> tuple[Response, str]:
+        response = self._answered(request)
+        return response, self._line(request, response["statusCode"], "answered")
+
+    def _answered(self, request: Request) -> Response:
         wish = Wish.of(request.headers)
         try:
             question = self.question.model_validate({**request.query, **request.path_parameters})

@@ -1,0 +1,114 @@
+"""One request leaves one log line: what happened, whose request it was, and its metric (EMF)."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from commands import confirm_order, place_order
+from ordering.command_side import store
+from ordering.postgres import Database
+from queries import get_order
+from tests.integration.commands_on_postgres import placed
+from tests.integration.requests import body_of, request
+from tests.shared import an_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.databases import Databases
+
+Lines = list[dict[str, Any]]
+
+
+@pytest.fixture
+def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[], Lines]:
+    """Give the lines written since the last call."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def metrics_of(line: dict[str, Any]) -> dict[str, float]:
+    """Read a line as CloudWatch does: what the directive names has to be there."""
+    (directive,) = line["_aws"]["CloudWatchMetrics"]
+    assert directive["Namespace"] == "Ordering"
+    assert directive["Dimensions"] == [["service"]]
+    assert line["service"]
+    return {metric["Name"]: line[metric["Name"]] for metric in directive["Metrics"]}
+
+
+def test_an_accepted_command_says_what_it_did(
+    database: Database, lines: Callable[[], Lines]
+) -> None:
+    event = request(an_order(), x_correlation_id="mine")
+    answer = body_of(place_order.handler.using(database)(event, None))
+    (line,) = lines()
+    assert metrics_of(line) == {"CommandAnswered": 1}
+    assert (line["level"], line["message"]) == ("INFO", "accepted")
+    assert {name: line[name] for name in answer} == answer
+    assert line["correlation_id"] == "mine"
+    assert line["traceparent"].startswith("00-")
+
+
+def test_an_answer_that_is_given_again_is_not_accepted_again(
+    database: Database, lines: Callable[[], Lines]
+) -> None:
+    for _ in range(2):
+        place_order.handler.using(database)(request(an_order(), idempotency_key="again"), None)
+    assert [line["message"] for line in lines()] == ["accepted", "replayed"]
+
+
+def test_a_refused_request_says_why(database: Database, lines: Callable[[], Lines]) -> None:
+    # Half of a surrogate pair, which no encoding can write.
+    event = request('{"\\ud800": 1}', content_type="application/json")
+    response = place_order.handler.using(database)(event, None)
+    (line,) = lines()
+    assert response["statusCode"] == 422
+    assert metrics_of(line) == {"CommandRefused": 1}
+    assert (line["message"], line["code"]) == ("refused", "invalid-request")
+
+
+class FailingDatabase(Database):
+    """Makes the answer ready, and then does not write."""
+
+    failure: Exception | None = None
+
+    def rows_meanwhile(self, statement: str, parameters: Any, meanwhile: Any) -> Any:  # noqa: ANN401 - as its base
+        if self.failure is not None and statement == store.APPEND:
+            meanwhile()
+            raise self.failure
+        return super().rows_meanwhile(statement, parameters, meanwhile)
+
+
+def test_what_is_not_written_is_not_said_to_be(
+    databases: Databases, lines: Callable[[], Lines]
+) -> None:
+    conninfo = databases.conninfo("write", "ordering_command")
+    database = FailingDatabase(conninfo, "none", "test")
+    order_id = placed(database)
+    lines()
+    database.failure = RuntimeError("a bug")
+    event = request(path={"order_id": order_id})
+    assert confirm_order.handler.using(database)(event, None)["statusCode"] == 500
+    (line,) = lines()
+    assert metrics_of(line) == {"CommandFailed": 1}
+    assert (line["level"], line["message"]) == ("ERROR", "failed")
+    assert "RuntimeError: a bug" in line["exception"]
+
+
+def test_a_query_leaves_a_line_too(databases: Databases, lines: Callable[[], Lines]) -> None:
+    database = databases.open("read", "ordering_query")
+    path = {"order_id": "01900000-0000-7000-8000-000000000000"}
+    assert get_order.handler.using(database)(request(path=path), None)["statusCode"] == 404
+    (line,) = lines()
+    assert metrics_of(line) == {"QueryRefused": 1}
+
+
+def test_a_database_that_is_not_there_is_a_warning(lines: Callable[[], Lines]) -> None:
+    nowhere = Database("host=127.0.0.1 port=1 dbname=ordering user=x", "none", "test")
+    assert place_order.handler.using(nowhere)(request(an_order()), None)["statusCode"] == 503
+    (line,) = lines()
+    assert metrics_of(line) == {"CommandFailed": 1}
+    assert (line["level"], line["message"]) == ("WARNING", "the database is not available")
+    assert "refused" in line["reason"]
