@@ -38,11 +38,16 @@ logs: $(READY) ## Follow the log lines of a detached stack
 demo: $(READY) ## Place the Northwind orders through the API and check what the read side says
 	@exec $(BIN)/python -m infra.local.demo.run
 
-# The rules keep one core busy while the rest mostly waits: for commits, brokers, and parts that come back.
+# Three side by side, for all but the rules mostly waits: for commits, brokers, and parts that come
+# back. Each has its own place for files: pytest shuts others out of the one that it shares.
 test: check ## Everything, from the rules to the running system
-	@$(BIN)/python -m pytest -q tests/domain >$(VENV)/domain.log 2>&1 & domain=$$!; \
-	  $(BIN)/python -m pytest tests/integration tests/system tests/faults; rest=$$?; \
-	  wait $$domain; rules=$$?; cat $(VENV)/domain.log; exit $$((rules || rest))
+	@files=$$(mktemp -d) && chmod 755 $$files && \
+	  trap 'kill $$rules $$parts 2>/dev/null; rm -rf $$files' EXIT && trap 'exit 1' INT TERM; \
+	  $(BIN)/python -m pytest -q tests/domain >$(VENV)/rules.log 2>&1 & rules=$$!; \
+	  TMPDIR=$$files $(BIN)/python -m pytest -q tests/integration >$(VENV)/parts.log 2>&1 & parts=$$!; \
+	  $(BIN)/python -m pytest tests/system tests/faults; whole=$$?; \
+	  wait $$rules; whole=$$((whole || $$?)); cat $(VENV)/rules.log; \
+	  wait $$parts; whole=$$((whole || $$?)); cat $(VENV)/parts.log; exit $$whole
 
 prove: $(READY) ## Random lives of orders until nothing more is found (STEPS=, SEED=)
 	STEPS=$(or $(STEPS),2000000) $(BIN)/python -m pytest -q tests/domain/test_lives.py

@@ -9,6 +9,7 @@ import pytest
 
 from commands import confirm_order, place_order
 from ordering.command_side import store
+from ordering.ids import uuid7
 from ordering.postgres import Database
 from queries import get_order
 from tests.integration.commands_on_postgres import placed
@@ -54,8 +55,9 @@ def test_an_accepted_command_says_what_it_did(
 def test_an_answer_that_is_given_again_is_not_accepted_again(
     database: Database, lines: Callable[[], Lines]
 ) -> None:
+    key = str(uuid7())
     for _ in range(2):
-        place_order.handler.using(database)(request(an_order(), idempotency_key="again"), None)
+        place_order.handler.using(database)(request(an_order(), idempotency_key=key), None)
     assert [line["message"] for line in lines()] == ["accepted", "replayed"]
 
 
