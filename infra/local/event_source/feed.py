@@ -18,6 +18,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import KafkaError
 from kafka.structs import OffsetAndMetadata
 
+from infra.local.backoff import Restarts
 from infra.local.event_source.pace import LONG_POLL_MS, Pace
 from infra.local.event_source.positions import BROKER_MS, starting_offsets
 from infra.local.event_source.records import Partition, encode
@@ -34,7 +35,6 @@ COMMIT_SECONDS: Final = 0.2  # commits of that time become one
 RECONNECT_SECONDS: Final = 0.5
 FIRST_RESTART_SECONDS: Final = 0.5
 LONGEST_RESTART_SECONDS: Final = 5.0
-STEADY_SECONDS: Final = 10.0  # one that fetched so long did not fail of how it was restarted
 
 
 class KafkaFeed:
@@ -117,24 +117,22 @@ class KafkaFeed:
     # ── in the thread ───────────────────────────────────────────────────────────────────────────
 
     def _run(self) -> None:
-        wait = FIRST_RESTART_SECONDS
+        restarts = Restarts(FIRST_RESTART_SECONDS, LONGEST_RESTART_SECONDS)
         while not self._closing.is_set():
-            began = time.monotonic()
+            restarts.begin()
             try:
                 self._connect_and_feed()
             except Exception as problem:  # noqa: BLE001 - whatever it is, somebody has to hear of it
                 if not self._positions:
                     self._on_loop(self._tell_failed, problem)
                     return
-                if time.monotonic() - began > STEADY_SECONDS:
-                    wait = FIRST_RESTART_SECONDS
+                pause = restarts.broke()
                 self._on_loop(
                     self._log_error,
                     f"fetching for {self._source.group} failed, it begins again with what was "
-                    f"not delivered in {wait:.1f} s: {problem!r}",
+                    f"not delivered in {pause:.1f} s: {problem!r}",
                 )
-                self._closing.wait(wait)
-                wait = min(wait * 2, LONGEST_RESTART_SECONDS)
+                self._closing.wait(pause)
 
     def _tell_failed(self, problem: Exception) -> None:
         if not self._opened.done():

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final
 from infra.local.event_source.batch import Outcome, PartitionBuffer, compose
 from infra.local.event_source.retry import (
     RETRIES_WITH_DESTINATION,
-    Backoff,
     PartitionRetry,
     RetryPolicy,
+    Waits,
 )
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Pollers:
             if buffer.paused and buffer.drained:
                 buffer.paused = False
                 self._feed.resume(buffer.partition)
-        backoff = Backoff(self._closing)
+        waits = Waits(self._closing)
         while batch and not self._closing.is_set():
             for partition in [each for each in batch if self._has_expired(batch[each])]:
                 self._begin(self._retry(partition, batch.pop(partition), Outcome()))
@@ -152,7 +152,7 @@ class Pollers:
             if not outcome.throttled:
                 self._settle(batch, outcome)
                 return
-            await backoff.wait()
+            await waits.wait()
 
     def _has_expired(self, records: Sequence[Record]) -> bool:
         return any(self._policy.expired(record) for record in records)

@@ -20,6 +20,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from infra.local.backoff import Backoff
 from infra.local.event_source.batch import Outcome
 
 if TYPE_CHECKING:
@@ -33,23 +34,21 @@ RETRIES_WITH_DESTINATION: Final = 10
 """What Lambda makes of "for ever" where failures have a destination."""
 
 
-class Backoff:
+class Waits:
     """Waits that double, and end at once when the mapping closes."""
 
     def __init__(self, closing: asyncio.Event) -> None:
         self._closing = closing
-        self.reset()
+        self._backoff = Backoff(FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS)
 
     def reset(self) -> None:
         """Start over with the shortest wait."""
-        self._seconds = FIRST_BACKOFF_SECONDS
+        self._backoff.reset()
 
     async def wait(self) -> None:
         """Wait as long as it is this time's turn."""
-        seconds = self._seconds
-        self._seconds = min(seconds * 2, LONGEST_BACKOFF_SECONDS)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(self._backoff.pause()):
                 await self._closing.wait()
         except TimeoutError:
             pass
@@ -104,7 +103,7 @@ class PartitionRetry:
         self._log = log
         self._attempts = 0  # with the record that is first now
         self._last = Outcome()
-        self._backoff = Backoff(closing)
+        self._waits = Waits(closing)
 
     async def run(self, outcome: Outcome) -> None:
         """Go on from `outcome`, until all is done or the mapping closes."""
@@ -122,7 +121,7 @@ class PartitionRetry:
     async def _settle(self, outcome: Outcome) -> None:
         """Act on what an attempt with the first segment brought."""
         if outcome.throttled:
-            await self._backoff.wait()
+            await self._waits.wait()
             return
         records = self._segments[0]
         self._last = outcome
@@ -137,7 +136,7 @@ class PartitionRetry:
             self._segments[0] = rest
             self._done(self._partition, failed_at)
             self._attempts = 1
-            self._backoff.reset()
+            self._waits.reset()
         elif self._policy.bisect and len(rest) > 1:
             self._segments.popleft()
             middle = len(rest) // 2
@@ -147,7 +146,7 @@ class PartitionRetry:
         if self._exhausted and await self._discard("RetryAttemptsExhausted", self._segments[0]):
             self._finish_segment()
         else:
-            await self._backoff.wait()
+            await self._waits.wait()
 
     @property
     def _exhausted(self) -> bool:
@@ -158,7 +157,7 @@ class PartitionRetry:
         records = self._segments.popleft()
         self._done(self._partition, records[-1].offset + 1)
         self._attempts = 0
-        self._backoff.reset()
+        self._waits.reset()
 
     async def _discard_expired(self) -> bool:
         """Take records that are too old out of the first segment; False if there is none left."""
@@ -167,7 +166,7 @@ class PartitionRetry:
         if not expired:
             return True
         if not await self._discard("RecordAgeExceeded", expired):
-            await self._backoff.wait()
+            await self._waits.wait()
             return False
         gone = {record.offset for record in expired}
         rest = [record for record in records if record.offset not in gone]

@@ -7,9 +7,9 @@ that of the machine, of the runner, and of the mapping itself.
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING, Final
 
+from infra.local.backoff import Restarts
 from infra.local.event_source.feed import KafkaFeed
 from infra.local.event_source.pollers import Pollers
 from infra.local.event_source.target import Target
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 FIRST_RESTART_SECONDS: Final = 0.1
 LONGEST_RESTART_SECONDS: Final = 5.0
-STEADY_SECONDS: Final = 10.0  # one that ran so long did not break of how it was restarted
 
 
 class KafkaEventSource:
@@ -90,21 +89,18 @@ class KafkaEventSource:
 
     async def _keep_running(self, pollers: Pollers) -> None:
         """Replace pollers that break by others, ever more slowly while they break at once."""
-        began = time.monotonic()
-        wait = FIRST_RESTART_SECONDS
+        restarts = Restarts(FIRST_RESTART_SECONDS, LONGEST_RESTART_SECONDS)
         problem = await pollers.broken
         while True:
-            if time.monotonic() - began > STEADY_SECONDS:
-                wait = FIRST_RESTART_SECONDS
+            pause = restarts.broke()
             self._log_error(
                 f"reading for {self._source.group} broke off, it begins again at the group's "
-                f"positions in {wait:.1f} s: {problem!r}"
+                f"positions in {pause:.1f} s: {problem!r}"
             )
             try:
                 await pollers.close()
-                await asyncio.sleep(wait)
-                wait = min(wait * 2, LONGEST_RESTART_SECONDS)
-                began = time.monotonic()
+                await asyncio.sleep(pause)
+                restarts.begin()
                 pollers = self._begin()
                 await pollers.start()
                 problem = await pollers.broken

@@ -14,12 +14,12 @@ from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from infra.local.backoff import Restarts
 from infra.local.logs import Logs
 
 _POLL_SECONDS: Final = 0.01
 _MAX_LOG_BYTES: Final = 10_000_000
 _SHOWN_LOG_LINES: Final = 15
-_STEADY_SECONDS: Final = 10.0  # a process that lived so long did not die of its start
 _FIRST_WAIT_SECONDS: Final = 0.05
 _LONGEST_WAIT_SECONDS: Final = 5.0
 
@@ -141,17 +141,13 @@ class Child:
             await self._prepare()
 
     async def _keep_running(self) -> None:
-        wait = _FIRST_WAIT_SECONDS
-        started = time.monotonic()
+        restarts = Restarts(_FIRST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)
         while self._process is not None:
             code = await self._process.wait()
-            if time.monotonic() - started > _STEADY_SECONDS:
-                wait = _FIRST_WAIT_SECONDS
             self._logs.error(f"{self.name} (pid {self.pid}) has died: {_how(code)}; starting again")
             died = time.monotonic()
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
-            started = time.monotonic()
+            await asyncio.sleep(restarts.broke())
+            restarts.begin()
             try:
                 await self._start()
             except StartError as error:
