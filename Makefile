@@ -44,8 +44,8 @@ test: check ## Everything, from the rules to the running system
 	@files=$$(mktemp -d) && chmod 755 $$files && \
 	  trap 'kill $$rules $$parts 2>/dev/null; rm -rf $$files' EXIT && trap 'exit 1' INT TERM; \
 	  $(BIN)/python -m pytest -q tests/domain >$(VENV)/rules.log 2>&1 & rules=$$!; \
-	  TMPDIR=$$files $(BIN)/python -m pytest -q tests/integration >$(VENV)/parts.log 2>&1 & parts=$$!; \
-	  $(BIN)/python -m pytest tests/system tests/faults; whole=$$?; \
+	  TMPDIR=$$files $(BIN)/python -m pytest -q tests/integration tests/faults >$(VENV)/parts.log 2>&1 & parts=$$!; \
+	  $(BIN)/python -m pytest tests/system; whole=$$?; \
 	  wait $$rules; whole=$$((whole || $$?)); cat $(VENV)/rules.log; \
 	  wait $$parts; whole=$$((whole || $$?)); cat $(VENV)/parts.log; exit $$whole
 
