@@ -1,7 +1,7 @@
 """What a command costs beside its statements: `make bench-commands`, which needs nothing running.
 
 Orders go through their lives in pairs: of one, each command through its handler in this process; of
-the other, through a bare psycopg2 cursor, the statements that the handler sent the time before.
+the other, through a bare psycopg2 cursor, the statements that the handler sent in a first life.
 Which of the two is first changes by turns. Both wait for durable commits. Times are medians in
 milliseconds, of a handler from API Gateway's event to the answer. The handlers log to the standard
 output, this to the error stream.
@@ -89,39 +89,45 @@ class Race:
         self.handled: dict[str, list[float]] = defaultdict(list)
         self.bare: dict[str, list[float]] = defaultdict(list)
         self.statements: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
-        self._database = RecordingDatabase(conninfo)
-        self._handlers = {stem: handler.using(self._database) for stem, handler in HANDLERS.items()}
+        self._lives = 0
+        self._order: dict[str, str] = {}
+        self._record(RecordingDatabase(conninfo))
+        self._use(Database(conninfo, "none", "benchmark"))
         bare = Database(conninfo, "none", "benchmark").session()
         bare.autocommit = True
         self._cursor = bare.cursor()
-        self._order: dict[str, str] = {}
-        self._lives = 0
 
     def live(self) -> None:
-        """Send an order through its life, and a twin through the statements of the life before."""
+        """Send an order through its life, and a twin through the statements of the first life."""
         self._lives += 1
         self._order = {}
         twin = {"order_id": str(uuid7())}
         for step in LIFE:
-            stem = step[0]
-            repeat = stem in self.statements
             bare_first = self._lives % 2 == 0
-            if repeat and bare_first:
-                self._repeat(stem, twin)
+            if bare_first:
+                self._repeat(step[0], twin)
             self._handle(*step)
-            if repeat and not bare_first:
-                self._repeat(stem, twin)
+            if not bare_first:
+                self._repeat(step[0], twin)
+
+    def _record(self, database: RecordingDatabase) -> None:
+        self._use(database)
+        for step in LIFE:
+            database.statements = []
+            self._handle(*step)
+            self.statements[step[0]] = database.statements
+
+    def _use(self, database: Database) -> None:
+        self._handlers = {stem: handler.using(database) for stem, handler in HANDLERS.items()}
 
     def _handle(self, stem: str, path: dict[str, str], body: object) -> None:
         event = request(body, path=path | self._order, idempotency_key=f"{self._lives}-{stem}")
-        self._database.statements = []
         started = time.perf_counter()
         response = self._handlers[stem](event, None)
         self.handled[stem].append(time.perf_counter() - started)
         if response["statusCode"] not in {200, 201}:
             raise RuntimeError(f"{stem}: {response}")
         self._order = {"order_id": body_of(response)["order_id"]}
-        self.statements[stem] = self._database.statements
 
     def _repeat(self, stem: str, twin: dict[str, str]) -> None:
         changes = twin | {"idempotency_key": f"twin-{self._lives}-{stem}"}
