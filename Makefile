@@ -39,10 +39,11 @@ demo: $(READY) ## Place the Northwind orders through the API and check what the 
 	@exec $(BIN)/python -m infra.local.demo.run
 
 # Three side by side, for all but the rules mostly waits: for commits, brokers, and parts that come
-# back. Each has its own place for files: pytest shuts others out of the one that it shares.
+# back. The parts have a place of their own for files: pytest shuts others out of the one it shares.
+# Who is stopped stops what it has started; only then its files go.
 test: check ## Everything, from the rules to the running system
 	@files=$$(mktemp -d) && chmod 755 $$files && \
-	  trap 'kill $$rules $$parts 2>/dev/null; rm -rf $$files' EXIT && trap 'exit 1' INT TERM; \
+	  trap 'kill $$rules $$parts 2>/dev/null; wait; rm -rf $$files' EXIT && trap 'exit 1' INT TERM; \
 	  $(BIN)/python -m pytest -q tests/domain >$(VENV)/rules.log 2>&1 & rules=$$!; \
 	  TMPDIR=$$files $(BIN)/python -m pytest -q tests/integration tests/faults >$(VENV)/parts.log 2>&1 & parts=$$!; \
 	  $(BIN)/python -m pytest tests/system; whole=$$?; \

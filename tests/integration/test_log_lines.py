@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commands import confirm_order, place_order
+from ordering import observability
 from ordering.command_side import store
 from ordering.ids import uuid7
+from ordering.observability import Measure
 from ordering.postgres import Database
+from ordering.settings import function_stem
 from queries import get_order
 from tests.integration.commands_on_postgres import placed
 from tests.integration.requests import body_of, request
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from tests.databases import Databases
 
 Lines = list[dict[str, Any]]
+COUNT = Measure("Counted")
 
 
 @pytest.fixture
@@ -62,13 +66,40 @@ def test_an_answer_that_is_given_again_is_not_accepted_again(
 
 
 def test_a_refused_request_says_why(database: Database, lines: Callable[[], Lines]) -> None:
-    # Half of a surrogate pair, which no encoding can write.
-    event = request('{"\\ud800": 1}', content_type="application/json")
+    event = request("{}", content_type="application/json")
     response = place_order.handler.using(database)(event, None)
     (line,) = lines()
     assert response["statusCode"] == 422
     assert metrics_of(line) == {"CommandRefused": 1}
     assert (line["message"], line["code"]) == ("refused", "invalid-request")
+
+
+def test_a_line_is_no_longer_than_cloudwatch_takes_it(
+    database: Database, lines: Callable[[], Lines]
+) -> None:
+    name = "\U000e0001" * 30_000
+    event = request(f'{{"{name}": 1, "{name}": 2}}', content_type="application/json")
+    assert place_order.handler.using(database)(event, None)["statusCode"] == 400
+    (line,) = lines()
+    assert len(json.dumps(line)) < 256_000
+    error = ValueError("x" * 300_000)
+    assert len(observability.line("failed", COUNT, exception=observability.told(error))) < 256_000
+
+
+def test_what_no_encoding_can_write_is_written_all_the_same(lines: Callable[[], Lines]) -> None:
+    observability.report("failed", COUNT, exception="half of a pair: \ud800")
+    assert lines()[0]["exception"] == "half of a pair: \ud800"
+
+
+def test_a_field_does_not_take_the_place_of_what_every_line_has(
+    lines: Callable[[], Lines],
+) -> None:
+    observability.report("said", COUNT, service="another", timestamp=0, Counted=5, other="kept")
+    (line,) = lines()
+    assert metrics_of(line) == {"Counted": 1}
+    assert (line["message"], line["other"]) == ("said", "kept")
+    assert line["service"] == function_stem()
+    assert line["timestamp"] != 0
 
 
 class FailingDatabase(Database):

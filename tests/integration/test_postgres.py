@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 import socket
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,6 +125,24 @@ def test_what_fails_meanwhile_leaves_no_answer_for_the_next_statement(databases:
     with pytest.raises(RuntimeError, match="meanwhile"):
         database.rows_meanwhile("select 1", None, fail)
     assert database.rows("select pg_backend_pid(), 2") == [(pid, 2)]
+
+
+@pytest.fixture
+def soon_exits() -> Iterator[None]:
+    """End this process soon, as Lambda does: with a signal, whatever it waits for."""
+    usual = signal.signal(signal.SIGALRM, lambda *_: sys.exit(0))
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, usual)
+
+
+@pytest.mark.usefixtures("soon_exits")
+def test_a_statement_that_was_left_in_the_middle_holds_up_no_other(databases: Databases) -> None:
+    database = databases.open("write", "ordering_command")
+    with pytest.raises(SystemExit):
+        database.rows("select 1 from pg_sleep(60)")
+    assert database.rows("select 2") == [(2,)]
 
 
 def test_an_answer_larger_than_any_buffer_arrives_whole(databases: Databases) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from copy import copy
-from traceback import format_exc
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from .http import Problem, Request, Response, problem_response
-from .observability import Measure, line, say
+from .observability import Measure, line, say, told
 from .postgres import Database, DatabaseUnavailableError
 from .settings import ReadSide, WriteSide, function_stem, is_deployed, read_settings
 
@@ -98,10 +97,10 @@ class HttpFunction(DatabaseFunction, ABC):
                 level="WARNING",
                 reason=str(error),
             )
-        except Exception:  # noqa: BLE001 - the loop's own bug is a 500 with an id, logged in full
+        except Exception as error:  # noqa: BLE001 - the loop's own bug is a 500 with an id, logged in full
             response = problem_response(_OUR_FAULT, request.correlation_id)
             ready = self._line(
-                request, _OUR_FAULT.status, "failed", level="ERROR", exception=format_exc()
+                request, _OUR_FAULT.status, "failed", level="ERROR", exception=told(error)
             )
         say(ready)
         return response

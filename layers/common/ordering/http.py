@@ -7,7 +7,8 @@ import binascii
 import json
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from .observability import new_traceparent
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_ERRORS: Final = 1000
+_SHOWN_CHARACTERS: Final = 100
+"""Of what a client sent, in what is said about it: a log line has at most 256 KB."""
 OPERATOR_SCOPE: Final = "orders:operate"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
@@ -59,7 +62,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word for it
         self.members = members
 
 
-class Principal(NamedTuple):
+@dataclass(frozen=True)
+class Principal:
     """Who calls. ``customer_id`` is set for customers, who see and change their own orders only.
 
     An empty ``subject`` is nobody: such a caller gets no answer.
@@ -87,7 +91,8 @@ class Principal(NamedTuple):
         return self.is_operator or self.customer_id == customer_id
 
 
-class Request(NamedTuple):
+@dataclass(frozen=True)
+class Request:
     """One request, with header names in lower case."""
 
     path_parameters: Mapping[str, str]
@@ -96,8 +101,7 @@ class Request(NamedTuple):
     principal: Principal
     correlation_id: str
     traceparent: str
-    event: Mapping[str, Any]
-    """As API Gateway sent it."""
+    _event: Mapping[str, Any] = field(repr=False)
 
     @classmethod
     def of(cls, event: Mapping[str, Any]) -> Request:
@@ -116,7 +120,7 @@ class Request(NamedTuple):
             if _CORRELATION_ID.fullmatch(correlation_id)
             else context["requestId"],
             traceparent=traceparent if _TRACEPARENT.fullmatch(traceparent) else new_traceparent(),
-            event=event,
+            _event=event,
         )
 
     def json(self) -> Any:  # noqa: ANN401 - whatever the client sent
@@ -137,8 +141,8 @@ class Request(NamedTuple):
             raise _malformed(str(error)) from None
 
     def _body(self) -> bytes:
-        body = self.event.get("body") or ""
-        if self.event.get("isBase64Encoded"):
+        body = self._event.get("body") or ""
+        if self._event.get("isBase64Encoded"):
             try:
                 content = base64.b64decode(body, validate=True)
             except binascii.Error:
@@ -173,7 +177,7 @@ def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
         counts = Counter(name for name, _ in members)
         twice = next(name for name, count in counts.items() if count > 1)
         # Which of the two the sender meant nobody can know.
-        raise ValueError(f"the name {twice!r} is there twice in one object")
+        raise ValueError(f"the name {twice[:_SHOWN_CHARACTERS]!r} is there twice in one object")
     return found
 
 

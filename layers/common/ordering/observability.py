@@ -9,6 +9,7 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from traceback import format_exception
 from typing import Final, NamedTuple
 
 from aws_lambda_powertools import Logger
@@ -19,12 +20,14 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
 
 from .settings import function_stem
 
-__all__ = ["Measure", "MetricUnit", "line", "logger", "new_traceparent", "report", "say"]
+__all__ = ["Measure", "MetricUnit", "line", "logger", "new_traceparent", "report", "say", "told"]
 
 _STEM: Final = function_stem()
+_LONGEST_TRACEBACK: Final = 20_000
+"""In characters: CloudWatch takes no more than 256 KB for a line with metrics."""
 # As Powertools does it, without making an encoder for every line, and without looking for JSON in
-# messages, which are sentences: a third of a line's cost. In ASCII, so that nothing that a client
-# sent can make a line that cannot be written.
+# messages, which are sentences: a third of a line's cost. In ASCII: what an exception quotes may be
+# what no encoding can write.
 _encode: Final = json.JSONEncoder(default=str, separators=(",", ":")).encode
 
 logger: Final = Logger(service=_STEM, json_serializer=_encode, json_deserializer=str)
@@ -43,14 +46,20 @@ class Measure(NamedTuple):
 def line(message: str, /, *measures: Measure, level: str = "INFO", **fields: object) -> str:
     """Give a log line with at least one measure, ready to be said.
 
-    CloudWatch finds the metrics in it (EMF), people and Logs Insights message and fields.
+    CloudWatch finds the metrics in it (EMF), people and Logs Insights message and fields. Its own
+    members (level, message, timestamp, service) and the metrics' names are no names for fields.
     """
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    own = {
+        "level": level,
+        "message": message,
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "service": _STEM,
+    }
     return _encode(
         _emf.serialize_metric_set(
             metrics={name: {"Unit": unit.value, "Value": value} for name, value, unit in measures},
             dimensions={"service": _STEM},
-            metadata={"level": level, "message": message, "timestamp": at, **fields},
+            metadata={**own, **fields, **own},
         )
     )
 
@@ -63,6 +72,11 @@ def say(ready: str) -> None:
 def report(message: str, /, *measures: Measure, level: str = "INFO", **fields: object) -> None:
     """Make a log line with at least one measure and write it."""
     say(line(message, *measures, level=level, **fields))
+
+
+def told(error: BaseException) -> str:
+    """Give the traceback of an exception, for a line's ``exception``: its end, if it is long."""
+    return "".join(format_exception(error))[-_LONGEST_TRACEBACK:]
 
 
 def new_traceparent() -> str:

@@ -48,7 +48,10 @@ class DatabaseUnavailableError(Exception):
 
 
 class _Link:
-    """An asynchronous connection in autocommit mode, and what each statement on it needs again."""
+    """An asynchronous connection in autocommit mode, and what each statement on it needs again.
+
+    The cursor keeps the last result until the next statement.
+    """
 
     def __init__(self, conninfo: str, options: Mapping[str, Any], until: float) -> None:
         """Connect.
@@ -81,8 +84,9 @@ class _Link:
             _wait_for(self._readable if reads else _watched(self.connection, state), until)
 
     def is_alive(self) -> bool:
-        """Tell whether the server has not closed it."""
-        if self.connection.closed:
+        """Tell whether the server has not closed it, and nothing is under way on it."""
+        # A statement that an exit interrupted is still answered some time.
+        if self.connection.closed or self.connection.isexecuting():
             return False
         # A server that went away has closed the socket, which makes it readable: seen here in two
         # microseconds, instead of by a statement whose outcome would then be unknown. Its last
@@ -207,7 +211,8 @@ class Database:
     ) -> tuple[list[Row], ResultT]:
         """Run one statement in one round trip, and ``meanwhile`` while the server works on it.
 
-        What ``meanwhile`` raises is raised here, when the server is done.
+        ``meanwhile`` has nothing to do with this database. What it raises is raised here, when the
+        server is done; but if the statement fails too, it is that failure.
 
         Raises:
             DatabaseUnavailableError: the server is down, starting, stopping, silent, read-only

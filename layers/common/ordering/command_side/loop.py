@@ -160,7 +160,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
 
     def _respond(self, request: Request) -> tuple[Response, str]:
         addressed = self._address(request)
-        read = partial(self._read, addressed)
+        read: Callable[[], _Asked[CommandT]] = partial(self._read, addressed)
         for _ in range(_ATTEMPTS):
             if self.opens_an_order:
                 loaded, asked = _NOTHING_YET, read()
@@ -169,6 +169,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             answered = self._attempt(asked, loaded)
             if answered is not None:
                 return answered
+            read = partial(_same, asked)
         raise Problem(
             409,
             "conflict",
@@ -267,6 +268,11 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             headers["location"] = f"/orders/{order_id}"
         response = json_response(201 if self.opens_an_order else 200, body, headers)
         return response, self._line(addressed.request, response["statusCode"], message, **answer)
+
+
+def _same(asked: _Asked[CommandT]) -> _Asked[CommandT]:
+    """Give what was read before."""
+    return asked
 
 
 def _visible(loaded: store.Loaded, addressed: _Addressed) -> Order:

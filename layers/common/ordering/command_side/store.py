@@ -146,6 +146,7 @@ def append(
         KeyInUseError: another request with this key, or on this order, is taking long; nothing was
             written.
         DatabaseUnavailableError: no answer; written whole or not at all.
+        Exception: what ``meanwhile`` raises; written whole.
     """
     recorded = ",".join(
         f'{{"version":{version},"type":"{type(event.fact).__name__}",'

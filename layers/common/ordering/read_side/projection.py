@@ -12,12 +12,11 @@ import binascii
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from traceback import format_exception
 from typing import TYPE_CHECKING, Any, Final
 
 from ordering.delivery.published import BadRecordError, PublishedEvent, Watermark, read
 from ordering.function import DatabaseFunction
-from ordering.observability import Measure, MetricUnit, report
+from ordering.observability import Measure, MetricUnit, report, told
 from ordering.settings import ReadSide
 
 if TYPE_CHECKING:
@@ -242,7 +241,7 @@ def _stop(
         version=event.version if event else None,
         correlation_id=event.correlation_id if event else None,
         traceparent=event.traceparent if event else None,
-        exception="".join(format_exception(error)),
+        exception=told(error),
     )
 
 
