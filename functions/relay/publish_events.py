@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ordering.delivery.relay import Relay, listen
 from ordering.delivery.topic import Topic
-from ordering.observability import logger
 from ordering.postgres import Database
 from ordering.settings import Relay as Settings
 from ordering.settings import function_stem, read_settings
@@ -39,7 +38,6 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, int]:
     # lease's end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     shard = int(event["shard"])
-    logger.append_keys(shard=shard)
     database = Database(
         settings.write_database,
         settings.database_authentication,

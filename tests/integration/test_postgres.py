@@ -41,10 +41,16 @@ def test_a_database_that_does_not_answer_is_503_with_retry_after() -> None:
 def test_a_connection_that_the_server_closed_is_replaced(databases: Databases) -> None:
     database = databases.open("write", "ordering_command")
     placed(database)
-    pid = database.connection.info.backend_pid
+    pid = backend_of(database)
     another = databases.open("write", "ordering_command")
     another.rows("select pg_terminate_backend(%(pid)s, 5000)", {"pid": pid})
     placed(database)
+
+
+def backend_of(database: Database) -> int:
+    """Give the id of the server's process behind the connection."""
+    ((pid,),) = database.rows("select pg_backend_pid()")
+    return int(pid)
 
 
 class Deadline:
@@ -90,7 +96,7 @@ def test_an_answer_that_takes_too_long_is_given_up_with_its_connection(
     databases: Databases,
 ) -> None:
     database = databases.open("write", "ordering_command")
-    pid = database.connection.info.backend_pid
+    pid = backend_of(database)
     database.answer_by = time.monotonic() + 0.1
     with pytest.raises(DatabaseUnavailableError, match="does not answer"):
         database.rows("select pg_sleep(5)")
@@ -104,7 +110,7 @@ def test_what_is_done_meanwhile_is_done_while_the_server_works(databases: Databa
     owner = databases.owner("write")
     owner.rows("select pg_advisory_lock(1)")
     granted = "select granted from pg_locks where locktype = 'advisory' and pid = %(pid)s"
-    pid = {"pid": database.connection.info.backend_pid}
+    pid = {"pid": backend_of(database)}
 
     def let_go() -> str:
         eventually(lambda: owner.rows(granted, pid) == [(False,)], seconds=5)
@@ -117,7 +123,7 @@ def test_what_is_done_meanwhile_is_done_while_the_server_works(databases: Databa
 
 def test_what_fails_meanwhile_leaves_no_answer_for_the_next_statement(databases: Databases) -> None:
     database = databases.open("write", "ordering_command")
-    pid = database.connection.info.backend_pid
+    pid = backend_of(database)
 
     def fail() -> None:
         raise RuntimeError("meanwhile")
@@ -155,7 +161,7 @@ def test_a_statement_that_the_server_gives_up_leaves_the_connection_as_it_was(
     databases: Databases,
 ) -> None:
     database = databases.open("write", "ordering_command")
-    pid = database.connection.info.backend_pid
+    pid = backend_of(database)
     with pytest.raises(DatabaseUnavailableError, match="statement timeout"):
         database.rows("set statement_timeout = 10; select pg_sleep(1)")
     assert database.rows("select pg_backend_pid() = %(pid)s", {"pid": pid}) == [(True,)]

@@ -84,23 +84,20 @@ class HttpFunction(DatabaseFunction, ABC):
                 raise _NOBODY  # noqa: TRY301 - it is answered like every other problem
             response, ready = self._respond(request)
         except Problem as problem:
-            response = problem_response(problem, request.correlation_id)
-            ready = self._line(
-                request, problem.status, "refused", code=problem.code, detail=problem.detail
+            response, ready = self._problem(
+                request, problem, "refused", code=problem.code, detail=problem.detail
             )
         except DatabaseUnavailableError as error:
-            response = problem_response(_UNAVAILABLE, request.correlation_id)
-            ready = self._line(
+            response, ready = self._problem(
                 request,
-                _UNAVAILABLE.status,
+                _UNAVAILABLE,
                 "the database is not available",
                 level="WARNING",
                 reason=str(error),
             )
         except Exception as error:  # noqa: BLE001 - the loop's own bug is a 500 with an id, logged in full
-            response = problem_response(_OUR_FAULT, request.correlation_id)
-            ready = self._line(
-                request, _OUR_FAULT.status, "failed", level="ERROR", exception=told(error)
+            response, ready = self._problem(
+                request, _OUR_FAULT, "failed", level="ERROR", exception=told(error)
             )
         say(ready)
         return response
@@ -113,6 +110,20 @@ class HttpFunction(DatabaseFunction, ABC):
             Problem: the answer is no.
             DatabaseUnavailableError: the database does not answer.
         """
+
+    def _problem(
+        self,
+        request: Request,
+        problem: Problem,
+        message: str,
+        /,
+        *,
+        level: str = "INFO",
+        **fields: object,
+    ) -> tuple[Response, str]:
+        """Give the answer that is a problem, and its log line."""
+        response = problem_response(problem, request.correlation_id)
+        return response, self._line(request, problem.status, message, level=level, **fields)
 
     def _line(
         self,

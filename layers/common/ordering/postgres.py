@@ -38,7 +38,6 @@ _OPTIONS: Final = {
     "keepalives_count": 3,
 }
 
-_SILENT: Final = "the server does not answer"
 Row = tuple[Any, ...]
 ResultT = TypeVar("ResultT")
 
@@ -70,7 +69,7 @@ class _Link:
             self.connection.close()
             raise
         self.cursor: psycopg2.extensions.cursor = self.connection.cursor()
-        self._readable = _watched(self.connection, POLL_READ)
+        self.readable = _watched(self.connection, POLL_READ)
 
     def wait(self, until: float) -> None:
         """Wait until what was sent is answered.
@@ -81,7 +80,7 @@ class _Link:
         """
         while (state := self.connection.poll()) != POLL_OK:
             reads = state == POLL_READ
-            _wait_for(self._readable if reads else _watched(self.connection, state), until)
+            _wait_for(self.readable if reads else _watched(self.connection, state), until)
 
     def is_alive(self) -> bool:
         """Tell whether the server has not closed it, and nothing is under way on it."""
@@ -92,7 +91,7 @@ class _Link:
         # microseconds, instead of by a statement whose outcome would then be unknown. Its last
         # words, or a notification, are readable too: take them and look again.
         try:
-            while self._readable.poll(0):
+            while self.readable.poll(0):
                 self.connection.poll()
         except psycopg2.Error:
             return False
@@ -108,7 +107,7 @@ def _watched(connection: psycopg2.extensions.connection, state: int) -> select.p
 def _wait_for(watched: select.poll, until: float) -> None:
     left = until - time.monotonic()
     if left <= 0 or not watched.poll(left * 1000):
-        raise psycopg2.OperationalError(_SILENT)
+        raise psycopg2.OperationalError("the server does not answer")
 
 
 class Database:
@@ -129,16 +128,12 @@ class Database:
         self._link: _Link | None = None
         self.answer_by = math.inf
 
-    @property
-    def connection(self) -> psycopg2.extensions.connection:
-        """An open connection, asynchronous and in autocommit mode.
+    def _linked(self) -> _Link:
+        """Give an open connection.
 
         Raises:
             DatabaseUnavailableError: none could be opened.
         """
-        return self._linked().connection
-
-    def _linked(self) -> _Link:
         if self._link is not None and self._link.is_alive():
             return self._link
         self.close()
@@ -179,21 +174,21 @@ class Database:
             DatabaseUnavailableError: none could be opened, or it went away while this waited.
         """
         until = time.monotonic() + seconds
-        connection = self.connection
+        link = self._linked()
         while True:
             try:
-                connection.poll()
+                link.connection.poll()
             except psycopg2.Error as error:
                 self.close()
                 raise DatabaseUnavailableError(str(error)) from error
-            arrived = {notify.channel for notify in connection.notifies}
-            connection.notifies.clear()
+            arrived = {notify.channel for notify in link.connection.notifies}
+            link.connection.notifies.clear()
             if channel in arrived:
                 return True
             left = until - time.monotonic()
             if left <= 0:
                 return False
-            select.select([connection], [], [], left)
+            link.readable.poll(left * 1000)
 
     def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one statement in one round trip and give its rows.

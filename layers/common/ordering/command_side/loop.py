@@ -41,9 +41,9 @@ if TYPE_CHECKING:
 
     from ordering.events import OrderEvent
     from ordering.order import Order
+    from ordering.postgres import ResultT
 
 CommandT = TypeVar("CommandT", bound=Value)
-ResultT = TypeVar("ResultT")
 
 _canonical: Final = json.JSONEncoder(sort_keys=True).encode
 _ATTEMPTS: Final = 6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg2 import errors as postgres_errors
 from pydantic_core import to_json
@@ -13,10 +13,8 @@ from ordering.postgres import DatabaseUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ordering.postgres import Database
+    from ordering.postgres import Database, ResultT
     from ordering.recorded import Recorded
-
-ResultT = TypeVar("ResultT")
 
 LOAD: Final = """
 select o.version, o.state::text, r.request_hash, r.answer::text

@@ -277,7 +277,9 @@ class Relay:
             self._database.rows(_RELEASE, {"shard": self._shard, "owner": self._owner})
         except (DatabaseUnavailableError, LeaseLostError) as error:
             # The lease runs out by itself; what was not deleted is published again.
-            logger.warning("could not release the shard", extra={"reason": str(error)})
+            logger.warning(
+                "could not release the shard", extra={"shard": self._shard, "reason": str(error)}
+            )
 
 
 def _record(row: Row) -> tuple[str, bytes]:
