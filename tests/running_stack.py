@@ -100,8 +100,9 @@ class RunningStack:
     def log(self, part: str) -> str:
         return (self.state / "logs" / f"{part}.log").read_text()
 
-    def count(self, sql: str) -> int:
-        """Ask the write database for a number."""
+    @contextlib.contextmanager
+    def write_database(self) -> Iterator[psycopg2.extensions.cursor]:
+        """Give a cursor of the write database's owner, in one transaction."""
         record = self.record
         with (
             contextlib.closing(
@@ -116,6 +117,11 @@ class RunningStack:
             connection,
             connection.cursor() as cursor,
         ):
+            yield cursor
+
+    def count(self, sql: str) -> int:
+        """Ask the write database for a number."""
+        with self.write_database() as cursor:
             cursor.execute(sql)
             (number,) = cursor.fetchone() or (0,)
             assert isinstance(number, int)

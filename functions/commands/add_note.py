@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
+from ordering.errors import Refusal
 from ordering.events import NoteAdded
+from ordering.limits import MAX_NOTE_TEXT_BYTES, MAX_NOTES, text_bytes
 from ordering.values import Text2000, Value
 
 if TYPE_CHECKING:
@@ -20,8 +22,18 @@ class AddNote(Value):
     text: Text2000
 
 
-def decide(_: Order, command: AddNote, _at: datetime) -> list[NoteAdded]:
-    """Note it, always."""
+TOO_MANY_NOTES = Refusal(
+    "too-many-notes",
+    f"An order has at most {MAX_NOTES} notes, of {MAX_NOTE_TEXT_BYTES:,} bytes in all.",
+)
+
+
+def decide(order: Order, command: AddNote, _at: datetime) -> list[NoteAdded] | Refusal:
+    """Note it in any status, while there is room for it."""
+    if order.note_count >= MAX_NOTES:
+        return TOO_MANY_NOTES
+    if order.note_bytes + text_bytes(command.text) > MAX_NOTE_TEXT_BYTES:
+        return TOO_MANY_NOTES
     return [NoteAdded(text=command.text)]
 
 

@@ -13,6 +13,7 @@ from ordering.errors import (
     wrong_currency,
 )
 from ordering.events import PaymentAuthorized
+from ordering.limits import MAX_PAYMENTS
 from ordering.values import PartId, PositiveMoney, Text64, Value, round_to_currency
 
 if TYPE_CHECKING:
@@ -32,9 +33,12 @@ class AuthorizePayment(Value):
 PAYMENT_ID_REUSED = Refusal(
     "payment-id-reused", "The order has another payment of this id; use a new id."
 )
+TOO_MANY_PAYMENTS = Refusal(
+    "too-many-payments", f"An order has at most {MAX_PAYMENTS} payments, with those declined."
+)
 
 
-def decide(
+def decide(  # noqa: PLR0911 - one return per reason
     order: Order, command: AuthorizePayment, _at: datetime
 ) -> list[PaymentAuthorized] | Refusal:
     """Take it up to what no other payment was promised for; a repeated one changes nothing."""
@@ -49,6 +53,8 @@ def decide(
         return ORDER_CANCELLED
     if not order.confirmed:
         return NOT_CONFIRMED
+    if len(order.payments) >= MAX_PAYMENTS:
+        return TOO_MANY_PAYMENTS
     if amount > order.to_authorize:
         return AMOUNT_EXCEEDS_OWED
     return [

@@ -10,7 +10,8 @@ from pydantic import Field, ModelWrapValidatorHandler, model_validator
 from ordering.command_side import CommandFunction
 from ordering.errors import Forbidden
 from ordering.events import OrderPlaced
-from ordering.parts import MAX_LINES, NotTooMany, OrderedLine
+from ordering.limits import MAX_LINES
+from ordering.parts import NotTooMany, OrderedLine
 from ordering.pricing import price_line
 from ordering.validation import fields_error, members, validate_with
 from ordering.values import (

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ordering.command_side import CommandFunction
 from ordering.errors import PAYMENT_NOT_FOUND, Refusal, wrong_currency
 from ordering.events import PaymentRefunded
+from ordering.limits import MAX_REFUNDS
 from ordering.values import PartId, PositiveMoney, Text500, Value, round_to_currency
 
 if TYPE_CHECKING:
@@ -31,9 +32,12 @@ EXCEEDS_DUE = Refusal("amount-exceeds-due-back", "That is more than what is due 
 EXCEEDS_CAPTURED = Refusal(
     "amount-exceeds-captured", "That is more than what was captured, and not refunded, on it."
 )
+TOO_MANY_REFUNDS = Refusal(
+    "too-many-refunds", f"An order has at most {MAX_REFUNDS} refunds; refund all that is due."
+)
 
 
-def decide(order: Order, command: RefundPayment, _at: datetime) -> list[PaymentRefunded] | Refusal:
+def decide(order: Order, command: RefundPayment, _at: datetime) -> list[PaymentRefunded] | Refusal:  # noqa: PLR0911 - one return per reason
     """Refund up to what is due back and was captured on it; a repeated refund changes nothing."""
     if command.amount.currency != order.currency:
         return wrong_currency("/amount", order.currency)
@@ -45,6 +49,8 @@ def decide(order: Order, command: RefundPayment, _at: datetime) -> list[PaymentR
     payment = order.payment(command.payment_id)
     if payment is None:
         return PAYMENT_NOT_FOUND
+    if len(order.refunds) >= MAX_REFUNDS:
+        return TOO_MANY_REFUNDS
     if amount > order.balance.due_back:
         return EXCEEDS_DUE
     if amount > payment.captured - payment.refunded:

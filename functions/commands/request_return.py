@@ -8,6 +8,12 @@ from typing import TYPE_CHECKING
 from ordering.command_side import CommandFunction
 from ordering.errors import LINE_NOT_FOUND, Refusal
 from ordering.events import ReturnRequested
+from ordering.limits import (
+    MAX_RETURN_TEXT_BYTES,
+    MAX_RETURNED_ITEMS,
+    MAX_RETURNS,
+    are_too_long,
+)
 from ordering.parts import RETURN_DAYS, ReturnItems
 from ordering.values import PartId, Value
 
@@ -35,13 +41,29 @@ EXCEEDS_RETURNABLE = Refusal(
 TOO_LATE = Refusal(
     "return-window-closed", f"Items can be returned within {RETURN_DAYS} days of their delivery."
 )
+TOO_MANY_RETURNS = Refusal(
+    "too-many-returns",
+    f"An order has at most {MAX_RETURNS} returns, of {MAX_RETURNED_ITEMS:,} items in all;"
+    " return more units in one.",
+)
+RETURN_TEXT_TOO_LONG = Refusal(
+    "return-text-too-long",
+    f"The reasons in an order's returns have at most {MAX_RETURN_TEXT_BYTES:,} bytes in all;"
+    " shorten them.",
+)
 
 
-def decide(order: Order, command: RequestReturn, at: datetime) -> list[ReturnRequested] | Refusal:
+def decide(order: Order, command: RequestReturn, at: datetime) -> list[ReturnRequested] | Refusal:  # noqa: PLR0911 - one return per reason
     """Take delivered items that are in no other return; a repeated request changes nothing."""
     known = order.return_(command.return_id)
     if known is not None:
         return [] if known.items == command.items else RETURN_ID_REUSED
+    reasons = [item.reason for part in order.returns for item in part.items]
+    reasons += [item.reason for item in command.items]
+    if len(order.returns) >= MAX_RETURNS or len(reasons) > MAX_RETURNED_ITEMS:
+        return TOO_MANY_RETURNS
+    if are_too_long(MAX_RETURN_TEXT_BYTES, reasons):
+        return RETURN_TEXT_TOO_LONG
     for item in command.items:
         line = order.line(item.line_id)
         if line is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ordering.command_side import CommandFunction
 from ordering.errors import EXCEEDS_REMAINING, LINE_NOT_FOUND, ORDER_CANCELLED, ORDER_HELD, Refusal
 from ordering.events import ItemsShipped
+from ordering.limits import MAX_SHIPMENTS, MAX_SHIPPED_ITEMS
 from ordering.parts import Items
 from ordering.values import PartId, Text100, Value
 
@@ -31,6 +32,11 @@ SHIPMENT_ID_REUSED = Refusal(
 NOT_IN_FULFILMENT = Refusal(
     "order-not-in-fulfilment", "No warehouse works on the order; start its fulfilment first."
 )
+TOO_MANY_SHIPMENTS = Refusal(
+    "too-many-shipments",
+    f"An order has at most {MAX_SHIPMENTS} shipments, of {MAX_SHIPPED_ITEMS:,} items in all;"
+    " ship more units in one.",
+)
 
 
 def decide(order: Order, command: ShipItems, at: datetime) -> list[ItemsShipped] | Refusal:  # noqa: PLR0911 - one return per reason
@@ -45,6 +51,9 @@ def decide(order: Order, command: ShipItems, at: datetime) -> list[ItemsShipped]
         return NOT_IN_FULFILMENT
     if order.held:
         return ORDER_HELD
+    items = sum(len(shipment.items) for shipment in order.shipments) + len(command.items)
+    if len(order.shipments) >= MAX_SHIPMENTS or items > MAX_SHIPPED_ITEMS:
+        return TOO_MANY_SHIPMENTS
     for item in command.items:
         line = order.line(item.line_id)
         if line is None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from pydantic import ValidationError
 
 from infra.contracts.functions import ROOT, files_of
-from ordering.command_side.loop import problem_of
+from ordering.command_side.problems import problem_of
 from ordering.delivery.published import PublishedEvent
 from ordering.errors import Invalid, Refusal
 from ordering.evolution import record

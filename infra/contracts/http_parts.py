@@ -95,7 +95,7 @@ _EVERYWHERE: Final = {
 _COMMAND: Final = {
     400: ["malformed-request", "bad-idempotency-key", "bad-if-match"],
     404: [ORDER_NOT_FOUND.code],
-    409: ["conflict", "request-in-progress"],
+    409: ["conflict", "request-in-progress", "order-too-large"],
     412: ["version-mismatch"],
     413: ["request-too-large"],
     415: ["unsupported-media-type"],

@@ -12,7 +12,7 @@ import pytest
 from commands import authorize_payment, capture_payment, confirm_order, place_order
 from ordering.delivery.published import PublishedEvent
 from ordering.evolution import record
-from ordering.parts import MAX_LINES
+from ordering.limits import MAX_LINES
 from projectors import customer_orders, order_details
 from tests.domain.vocabulary import NOW
 from tests.shared import an_order

@@ -23,6 +23,7 @@ from ordering.parts import RETURN_DAYS
 from ordering.recorded import Recorded, parse
 from ordering.values import Status, Value
 from projectors import customer_orders, order_details
+from tests.domain.largest_order import AT_A_LIMIT
 from tests.domain.laws import check
 from tests.domain.life import COMMANDS, Ask, ask, likely, place
 from tests.domain.vocabulary import NOW
@@ -226,8 +227,8 @@ def test_these_lives_saw_all_that_there_is_to_see(capsys: pytest.CaptureFixture[
     assert steps >= STEPS
     assert set(accepted) == set(COMMANDS)
     assert set(visited) == set(get_args(Status))
-    # An order of 500 lines, and one of which rounding makes a cent owed, have tests of their own.
-    assert set(codes) | {"too-many-lines", "payment-due"} >= {
+    # An order at its limits, and one of which rounding makes a cent owed, have tests of their own.
+    assert set(codes) | AT_A_LIMIT | {"payment-due"} >= {
         refusal.code
         for module in COMMANDS.values()
         for refusal in vars(module).values()

@@ -11,6 +11,7 @@ import pytest
 from operations.migrate import ChangedMigrationError, migrate
 from ordering.delivery.published import PublishedEvent
 from ordering.evolution import evolve
+from ordering.limits import text_bytes
 from ordering.order import Order
 from ordering.recorded import parse
 from projectors import customer_orders, order_details
@@ -132,6 +133,31 @@ def test_a_state_stored_before_lines_had_parts_becomes_the_fold_of_its_events(
     for event_type, data in EVENTS[:length]:
         order = evolve(order, parse(event_type, 1, data).fact)
     assert Order.model_validate_json(stored) == order
+
+
+def test_notes_there_were_before_they_were_counted_are_counted_as_new_ones_are(
+    database: Database, tmp_path: Path
+) -> None:
+    texts = ["a note", 'with "quotes" and \\', "two\nlines", "\u0001 \u00fc \N{GRINNING FACE}"]
+    write(
+        tmp_path,
+        **{
+            "0001_o": "create table orders (order_id int, state jsonb);"
+            "create table order_events (order_id int, type text, data jsonb)"
+        },
+    )
+    migrate(database, tmp_path)
+    database.rows("insert into orders values (1, '{}'), (2, '{}')")
+    for text in texts:
+        database.rows(
+            "insert into order_events values (1, 'NoteAdded', %(data)s), (1, 'OrderHeld', '{}')",
+            {"data": json.dumps({"text": text})},
+        )
+    migration = MIGRATIONS / "write" / "0003_counted_notes.sql"
+    write(tmp_path, **{migration.stem: migration.read_text()})
+    assert migrate(database, tmp_path) == [migration.name]
+    counted = {"note_count": len(texts), "note_bytes": text_bytes(*texts)}
+    assert database.rows("select state from orders order by order_id") == [(counted,), ({},)]
 
 
 @pytest.mark.parametrize("length", [1, 2], ids=["placed", "confirmed"])

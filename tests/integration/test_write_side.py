@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 
-from commands import cancel_order, confirm_order, place_order
+from commands import apply_coupon, cancel_order, confirm_order, place_order
 from ordering.command_side import store
 from ordering.evolution import evolve
 from ordering.order import Order
@@ -144,7 +144,7 @@ def test_an_operator_is_one_however_the_issuer_writes_scopes(
     assert confirm_order.handler.using(database)(event, None)["statusCode"] == 200
 
 
-@pytest.mark.parametrize("claims", [{}, {"sub": ""}])
+@pytest.mark.parametrize("claims", [{}, {"sub": ""}, {"sub": "s" * 256}])
 def test_who_has_no_name_gets_no_answer(database: CountingDatabase, claims: dict[str, str]) -> None:
     event = request(an_order(), claims={"scope": "orders:operate", **claims})
     answer = place_order.handler.using(database)(event, None)
@@ -203,6 +203,30 @@ def test_an_order_that_is_not_the_callers_does_not_exist(database: CountingDatab
         confirm(request(path={"order_id": order_id}, claims=customer("ALFKI")), None)["statusCode"]
         == 200
     )
+
+
+def test_an_event_that_cannot_be_published_is_refused_and_nothing_is_written(
+    database: CountingDatabase, owner: Database
+) -> None:
+    """The limits keep events far smaller: only an order from before there were limits has one."""
+    order_id = placed(database)
+    owner.rows(
+        "update orders set state = jsonb_set(state, '{lines}', ("
+        "  select jsonb_agg(state #> '{lines,0}' || jsonb_build_object("
+        "    'line_id', line_id, 'sku', %(sku)s, 'name', %(name)s,"
+        "    'ordered', 1000000, 'unit_price', '999999999999.99'))"
+        "  from generate_series(1, 500) as line_id"
+        ")) where order_id = %(id)s",
+        {"sku": "\x01" * 64, "name": "\x01" * 200, "id": order_id},
+    )
+    coupon = {"code": "TEN", "percent_off": "10"}
+    apply = apply_coupon.handler.using(database)
+    asked = request(coupon, path={"order_id": order_id}, idempotency_key="too-large")
+    refused = apply(asked, None)
+    assert (refused["statusCode"], body_of(refused)["code"]) == (409, "order-too-large")
+    assert body_of(refused)["detail"].startswith("CouponApplied has ")
+    assert events_of(owner, order_id) == [(1, "OrderPlaced")]
+    assert not owner.rows("select 1 from command_results where idempotency_key = 'too-large'")
 
 
 def test_the_command_role_may_not_touch_the_log(databases: Databases) -> None:

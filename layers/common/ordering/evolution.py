@@ -33,6 +33,7 @@ from .events import (
     ShipmentLost,
     ShippingAddressChanged,
 )
+from .limits import text_bytes
 from .order import Order
 from .parts import Coupon, Item, Line, Payment, Refund, Return, Shipment
 from .pricing import price, price_line, total_of
@@ -106,7 +107,12 @@ def _changes(order: Order, event: OrderEvent) -> Mapping[str, Any]:  # noqa: C90
             return {"completed": True}
         case ReturnRequested() | ReturnApproved() | ReturnRejected() | ReturnReceived():
             return _returned(order, event)
-        case NoteAdded() | OrderPlaced():
+        case NoteAdded(text=text):
+            return {
+                "note_count": order.note_count + 1,
+                "note_bytes": order.note_bytes + text_bytes(text),
+            }
+        case OrderPlaced():
             return {}
         case _:
             assert_never(event)

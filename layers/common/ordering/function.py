@@ -20,7 +20,13 @@ _SPARE_SECONDS = 1.0
 """Of an invocation, for what follows the last answer of the database."""
 _OUR_FAULT = Problem(500, "internal-error", "This is our fault; it is logged by its id.")
 # Idempotency keys are the caller's own: those of callers without a name would be everybody's.
-_NOBODY = Problem(403, "no-subject", "The access token has no sub, which names who calls.")
+# OpenID Connect Core 1.0, section 2: at most 255 characters. It is stored with each event and note.
+_LONGEST_SUBJECT = 255
+_NOBODY = Problem(
+    403,
+    "no-subject",
+    f"The access token has no sub of 1 to {_LONGEST_SUBJECT} characters, which names who calls.",
+)
 _UNAVAILABLE = Problem(
     503,
     "service-unavailable",
@@ -80,7 +86,7 @@ class HttpFunction(DatabaseFunction, ABC):
         self._limit_time(context)
         request = Request.of(event)
         try:
-            if not request.principal.subject:
+            if not 0 < len(request.principal.subject) <= _LONGEST_SUBJECT:
                 raise _NOBODY  # noqa: TRY301 - it is answered like every other problem
             response, ready = self._respond(request)
         except Problem as problem:

@@ -36,6 +36,9 @@ class Order(Value):
     shipments: tuple[Shipment, ...] = ()
     returns: tuple[Return, ...] = ()
     refunds: tuple[Refund, ...] = ()
+    note_count: int = 0
+    note_bytes: int = 0
+    """Of the texts of all notes, as ``limits.text_bytes`` counts; the texts are in the log only."""
 
     @property
     def status(self) -> Status:

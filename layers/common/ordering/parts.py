@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from .limits import MAX_LINES
 from .validation import fields_error, members, validate_with
 from .values import (
     PERSONAL,
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 NumberOfUnits = Annotated[int, Field(ge=0)]
 
-MAX_LINES: Final = 500
 RETURN_DAYS: Final = 30
 """So many days after its delivery an item may be sent back."""
 

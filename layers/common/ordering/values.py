@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from .limits import MAX_LINE_ID
 from .validation import fields_error
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ _MAX_QUANTITY = 1_000_000
 Quantity = Annotated[int, Field(strict=True, ge=1, le=_MAX_QUANTITY)]
 Count = Annotated[int, Field(strict=True, ge=0, le=_MAX_QUANTITY)]
 """A quantity that may be none."""
-LineId = Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+LineId = Annotated[int, Field(strict=True, ge=1, le=MAX_LINE_ID)]
 
 
 def _number_of(value: Any) -> Any:  # noqa: ANN401 - as in _decimal_of

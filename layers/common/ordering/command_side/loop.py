@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from ordering import consistency
-from ordering.errors import ORDER_NOT_FOUND, Forbidden, Invalid, NotFound, Refusal
+from ordering.errors import ORDER_NOT_FOUND, Forbidden, Refusal
 from ordering.evolution import record
 from ordering.findings import findings
 from ordering.function import HttpFunction
@@ -30,11 +30,13 @@ from ordering.http import (
     json_response,
 )
 from ordering.ids import order_id_of, uuid7
+from ordering.limits import MAX_EVENT_BYTES
 from ordering.settings import WriteSide
 from ordering.values import Value
 
 from . import store
 from .preconditions import IfMatch, idempotency_key_of
+from .problems import problem_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -213,6 +215,13 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
                 answer=body,
                 meanwhile=answered,
             )
+        except store.EventTooLargeError as error:
+            raise Problem(
+                409,
+                "order-too-large",
+                f"{error} with what it changes in the order, and {MAX_EVENT_BYTES:,} are allowed."
+                " Nothing was done; use a new order.",
+            ) from error
         except store.KeyInUseError:
             raise Problem(
                 409,
@@ -299,18 +308,3 @@ def _metadata(addressed: _Addressed) -> dict[str, str | None]:
         "causation_id": addressed.idempotency_key or request.correlation_id,
         "traceparent": request.traceparent,
     }
-
-
-def problem_of(refusal: Refusal) -> Problem:
-    """Map a refusal to HTTP: the one table for it."""
-    match refusal:
-        case Invalid(pointers=pointers):
-            errors = [{"pointer": pointer, "detail": refusal.detail} for pointer in pointers]
-            return invalid_fields(errors)
-        case NotFound():
-            status = 404
-        case Forbidden():
-            status = 403
-        case _:
-            status = 409
-    return Problem(status, refusal.code, refusal.detail)

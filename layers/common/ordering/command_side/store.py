@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from psycopg2 import errors as postgres_errors
 from pydantic_core import to_json
 
+from ordering.limits import MAX_EVENT_BYTES
 from ordering.order import Order
 from ordering.postgres import DatabaseUnavailableError
 
@@ -91,6 +92,10 @@ class KeyInUseError(Exception):
     """What may be a request with this idempotency key is not finished yet; nothing was written."""
 
 
+class EventTooLargeError(Exception):
+    """An event has more data than can be published; nothing was written."""
+
+
 class KeyReusedError(Exception):
     """The idempotency key was written by another request meanwhile; nothing was written now."""
 
@@ -140,6 +145,7 @@ def append(
     order since it was read, and nothing was written.
 
     Raises:
+        EventTooLargeError: an event's data has more than ``MAX_EVENT_BYTES``; nothing was written.
         KeyReusedError: the idempotency key is remembered already; nothing was written.
         KeyInUseError: another request with this key, or on this order, is taking long; nothing was
             written.
@@ -148,7 +154,7 @@ def append(
     """
     recorded = ",".join(
         f'{{"version":{version},"type":"{type(event.fact).__name__}",'
-        f'"schema_version":{event.fact.schema_version},"data":{event.data()}}}'
+        f'"schema_version":{event.fact.schema_version},"data":{_data_of(event)}}}'
         for version, event in enumerate(events, start=read_version + 1)
     )
     statement = APPEND_NOTHING if not events else APPEND if read_version else APPEND_NEW
@@ -185,3 +191,11 @@ def append(
             raise KeyInUseError from error
         raise
     return result if rows else None
+
+
+def _data_of(event: Recorded) -> str:
+    data = event.data()
+    # Few events have so many characters that their bytes have to be counted.
+    if 4 * len(data) > MAX_EVENT_BYTES and (size := len(data.encode())) > MAX_EVENT_BYTES:
+        raise EventTooLargeError(f"{type(event.fact).__name__} has {size} bytes")
+    return data
