@@ -17,7 +17,7 @@ export PORT KAFKA AWS_PORT
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
 
-up: $(READY) ## Run the whole system here (DETACH=1, PORT=, KAFKA=auto|apache|embedded|host:port, AWS_PORT=)
+up: $(READY) ## Run the whole system here (DETACH=1, PORT=, KAFKA=auto|apache|embedded|host:port, AWS_PORT=, SCOPE_PREFIX=)
 	@exec $(LOCAL) up $(if $(DETACH),--detach)
 
 down: $(READY) ## Stop what `make up DETACH=1` left running
@@ -26,8 +26,8 @@ down: $(READY) ## Stop what `make up DETACH=1` left running
 reset: $(READY) ## Stop it and forget its data
 	@exec $(LOCAL) reset
 
-token: $(READY) ## Print an operator's token (CUSTOMER=<id>: that customer's)
-	@exec $(LOCAL) token $(if $(CUSTOMER),--customer '$(CUSTOMER)')
+token: $(READY) ## Print an operator's token (CUSTOMER=<id>: that customer's; SCOPES="orders:read …": exactly these)
+	@exec $(LOCAL) token $(if $(CUSTOMER),--customer="$$CUSTOMER") $(if $(SCOPES),--scopes="$$SCOPES")
 
 status: $(READY) ## What runs, its memory and processor time
 	@exec $(LOCAL) status

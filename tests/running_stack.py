@@ -23,7 +23,7 @@ from infra.local.stack_record import StackRecord, read_record
 from tests.shared import an_order, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).parents[1]
 _PORTS = 7
@@ -129,10 +129,21 @@ class RunningStack:
 
     # ── as a client ──────────────────────────────────────────────────────────────────────────
 
-    def jwt(self, *, customer: str | None = None, ttl_seconds: int = 3600) -> str:
-        key = load_or_create_key(self.state)
-        issuer = f"{self.url}/issuer"
-        return mint_token(key, issuer, AUDIENCE, customer=customer, ttl_seconds=ttl_seconds)
+    def jwt(
+        self,
+        *,
+        customer: str | None = None,
+        scopes: Sequence[str] | None = None,
+        ttl_seconds: int = 3600,
+    ) -> str:
+        return mint_token(
+            load_or_create_key(self.state),
+            f"{self.url}/issuer",
+            AUDIENCE,
+            customer=customer,
+            scopes=scopes,
+            ttl_seconds=ttl_seconds,
+        )
 
     def call(
         self,

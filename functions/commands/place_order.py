@@ -1,4 +1,4 @@
-"""POST /orders: a customer, or an operator for them, places an order."""
+"""POST /orders: the checkout, or an operator, places a customer's order."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ NOT_FOR_CUSTOMERS = Forbidden("placed-at-not-allowed", "Only operators may send 
 
 
 def permit(command: PlaceOrder, principal: Principal) -> Forbidden | None:
-    """Let customers order for themselves, now, and operators for anybody, at any time (imports)."""
+    """Confine a customer's checkout to that customer; only operators import orders of the past."""
     if not principal.may_see(command.customer_id):
         return NOT_YOURS
     if command.placed_at is not None and not principal.is_operator:

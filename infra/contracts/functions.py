@@ -31,9 +31,9 @@ _PARAMETERS: Final = {
 }
 
 
-def read_template() -> Template:
-    """Read template.yaml, with placeholders for what a deployment says."""
-    return load_template(ROOT / "template.yaml", _PARAMETERS)
+def read_template(**given: str) -> Template:
+    """Read template.yaml, with placeholders for what a deployment says and is not given."""
+    return load_template(ROOT / "template.yaml", _PARAMETERS | given)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,8 @@ def document() -> dict[str, Any]:
                 "summary": file.stem.replace("_", " ").capitalize(),
                 "description": file.meaning[0].upper() + file.meaning[1:],
                 "tags": [kind],
-                "security": [{"jwt": list(route.scopes)}],
+                # Alternatives: one object with several scopes would ask for all of them.
+                "security": [{"jwt": [scope]} for scope in route.scopes],
                 **operation_of(file, route, schemas),
             }
             paths.setdefault(route.path, {})[route.method.lower()] = operation
@@ -84,8 +85,13 @@ def document() -> dict[str, Any]:
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
                     "description": (
-                        "Scopes: orders:read, orders:write; operators have orders:operate too. "
-                        "Customers see and change their own orders only."
+                        "Each operation lists the scopes of which any one suffices: orders:read "
+                        "for queries, orders:write for what customers do to their own orders, "
+                        "orders:sell for the shop's checkout, which knows prices and payments, "
+                        "orders:operate for the warehouse and the service desk. A deployment may "
+                        "have a prefix before these names. A token with a customer_id claim sees "
+                        "and changes that customer's orders only, unless it has orders:operate; "
+                        "one without the claim sees orders with orders:sell or orders:operate."
                     ),
                 }
             },

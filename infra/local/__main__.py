@@ -12,7 +12,12 @@ from typing import Final
 
 import psutil
 
-from infra.local.gateway.issuer import DEFAULT_TTL_SECONDS, load_or_create_key, mint_token
+from infra.local.gateway.issuer import (
+    DEFAULT_TTL_SECONDS,
+    UnknownScopeError,
+    load_or_create_key,
+    mint_token,
+)
 from infra.local.servers.child import StartError
 from infra.local.servers.orphans import runs
 from infra.local.settings import AUDIENCE, DEFAULT_STATE, Settings
@@ -31,6 +36,7 @@ def main() -> int:
         port=options.port,
         aws_port=options.aws_port,
         kafka=options.kafka,
+        scope_prefix=options.scope_prefix,
         state_dir=options.state_dir.resolve(),
     )
     try:
@@ -50,6 +56,7 @@ def _up(settings: Settings, options: argparse.Namespace) -> int:
     if options.detach:
         arguments = [f"--port={settings.port}", f"--kafka={settings.kafka}"]
         arguments += [f"--state-dir={settings.state_dir}"]
+        arguments += [f"--scope-prefix={settings.scope_prefix}"]
         arguments += [] if settings.aws_port is None else [f"--aws-port={settings.aws_port}"]
         arguments += ["--colour"] if sys.stdout.isatty() else []
         return start_detached(settings, arguments)
@@ -84,9 +91,21 @@ def _reset(settings: Settings, _options: argparse.Namespace) -> int:
 
 def _token(settings: Settings, options: argparse.Namespace) -> int:
     record = read_record(settings.state_dir)
-    issuer = settings.issuer if record is None else record.issuer
+    stack = settings if record is None else record
     key = load_or_create_key(settings.state_dir)
-    print(mint_token(key, issuer, AUDIENCE, customer=options.customer, ttl_seconds=options.ttl))
+    try:
+        token = mint_token(
+            key,
+            stack.issuer,
+            AUDIENCE,
+            customer=options.customer,
+            scopes=None if options.scopes is None else options.scopes.split(),
+            scope_prefix=stack.scope_prefix,
+            ttl_seconds=options.ttl,
+        )
+    except UnknownScopeError as error:
+        raise StartError(f"SCOPES: {error}") from None
+    print(token)
     return 0
 
 
@@ -147,6 +166,11 @@ def _parser() -> argparse.ArgumentParser:
         default=environment.get("KAFKA") or "auto",
         help="auto, apache, embedded, or host:port[,host:port] of brokers that run already",
     )
+    common.add_argument(
+        "--scope-prefix",
+        default=environment.get("SCOPE_PREFIX") or "",
+        help="what comes before the names of the scopes, such as ordering/ (ScopePrefix)",
+    )
     common.add_argument("--state-dir", type=Path, default=DEFAULT_STATE)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -156,7 +180,10 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("--progress-fd", type=int, help=argparse.SUPPRESS)
     up.set_defaults(run=_up)
     token = commands.add_parser("token", parents=[common], help="print an access token")
-    token.add_argument("--customer", help="a customer's token; an operator's without")
+    token.add_argument(
+        "--customer", help="the customer_id claim; without scopes a customer's token"
+    )
+    token.add_argument("--scopes", help="exactly these, with spaces between them; see README.md")
     token.add_argument("--ttl", type=int, default=DEFAULT_TTL_SECONDS, help="seconds")
     token.set_defaults(run=_token)
     for name, run, text in (

@@ -67,9 +67,9 @@ class CappedFile:
 class Logs:
     """The log of a whole stack.
 
-    Every raw line of a function goes to `<directory>/<stem>.log`, and the runner's own lines to
-    `runner.log`. On `console` they are shown readable; without a console that goes to
-    `<directory>/stack.log`. `verbose` shows debug lines.
+    Every raw line of a function goes to `<directory>/<stem>.log`, the access log to `access.log`,
+    and the runner's own lines to `runner.log`. On `console` they are shown readable; without a
+    console that goes to `<directory>/stack.log`. `verbose` shows debug lines.
     """
 
     def __init__(
@@ -244,20 +244,21 @@ def readable(line: bytes) -> str | None:
             del record[definition["Name"]]
     level = record.pop("level", "INFO")
     message = record.pop("message", None)
-    if message is None:
+    if message is None and record.keys() & {"errorType", "errorMessage"}:
         message = f"{record.pop('errorType', '')}: {record.pop('errorMessage', '')}"
     stack = record.pop("stackTrace", None)
     trace = record.pop("exception", None) or ("".join(stack) if stack else "")
     record.pop("stack_trace", None)
     fields = [f"{key}={_shown(value)}" for key, value in record.items() if _is_telling(key, value)]
-    shown = " ".join([str(level), _shown(message), *fields])
+    # The access log's lines are fields only.
+    shown = " ".join([str(level), *([] if message is None else [_shown(message)]), *fields])
     if trace:
         shown += "".join(f"\n    {part}" for part in str(trace).splitlines())
     return shown
 
 
 def _is_telling(key: str, value: Any) -> bool:  # noqa: ANN401 - a log line may hold any JSON
-    return key not in _AMBIENT_KEYS and value is not None
+    return key not in _AMBIENT_KEYS and value is not None and value != "-"
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - a log line may hold any JSON

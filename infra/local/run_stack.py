@@ -125,7 +125,9 @@ def start_detached(settings: Settings, arguments: list[str]) -> int:
 def _summary(stack: Stack) -> str:
     settings, ports = stack.settings, stack.ports
     key = load_or_create_key(settings.state_dir)
-    token = mint_token(key, settings.issuer, AUDIENCE, customer=None)
+    token = mint_token(
+        key, settings.issuer, AUDIENCE, customer=None, scope_prefix=settings.scope_prefix
+    )
     psql = f"PGPASSFILE={shlex.quote(str(settings.pgpass))} psql -h 127.0.0.1"
     order = (
         '{"customer_id": "ALFKI", "currency": "EUR", "lines": [{"sku": "chai", "quantity": 2, '

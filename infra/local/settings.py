@@ -36,12 +36,14 @@ def _default_environments() -> int:
 class Settings:
     """One stack: all it keeps is in `state_dir`; `cache_dir` has downloads, and outlives a reset.
 
+    `scope_prefix` comes before the names of the scopes, as Cognito's resource servers have it.
     `max_environments` is how many processes all functions together get on this machine.
     """
 
     port: int = DEFAULT_PORT
     aws_port: int | None = None
     kafka: str = "auto"
+    scope_prefix: str = ""
     state_dir: Path = DEFAULT_STATE
     cache_dir: Path = DEFAULT_STATE / "cache"
     template: Path = ROOT / "template.yaml"
@@ -83,6 +85,7 @@ class Settings:
         return {
             "JwtIssuer": self.issuer,
             "JwtAudience": AUDIENCE,
+            "ScopePrefix": self.scope_prefix,
             "WriteDatabaseHost": HOST,
             "WriteDatabasePort": str(ports.write_database),
             "ReadDatabaseHost": HOST,

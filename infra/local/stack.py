@@ -256,6 +256,7 @@ class Stack:
                 bootstrap_servers=kafka.bootstrap_servers,
                 pgpass=str(settings.pgpass),
                 children={name: child for name, child in records.items() if child is not None},
+                scope_prefix=settings.scope_prefix,
             ),
         )
 

@@ -42,6 +42,7 @@ class StackRecord:
     bootstrap_servers: str
     pgpass: str
     children: Mapping[str, ChildRecord]
+    scope_prefix: str = ""
 
 
 class StateLock:

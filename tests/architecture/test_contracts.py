@@ -117,7 +117,13 @@ def test_the_openapi_document_is_valid_and_has_every_route_of_the_template_and_n
     document = json.loads((ROOT / "docs" / "api" / "openapi.json").read_text())
     openapi_spec_validator.validate(document)
     described = {
-        (method.upper(), path, operation["operationId"], tuple(operation["security"][0]["jwt"]))
+        (
+            method.upper(),
+            path,
+            operation["operationId"],
+            # Each alternative is one scope that suffices.
+            tuple(" ".join(alternative["jwt"]) for alternative in operation["security"]),
+        )
         for path, operations in document["paths"].items()
         for method, operation in operations.items()
     }
@@ -126,6 +132,22 @@ def test_the_openapi_document_is_valid_and_has_every_route_of_the_template_and_n
         for function in read_template().functions.values()
         for route in function.routes
     }
+
+
+def test_pages_of_other_origins_may_send_and_read_every_header_of_the_contract() -> None:
+    cors = read_template().cors
+    assert cors is not None
+    components = json.loads((ROOT / "docs" / "api" / "openapi.json").read_text())["components"]
+    sent = {parameter["name"].lower() for parameter in components["parameters"].values()}
+    # Browsers or tracing libraries send the others by themselves.
+    by_themselves = {"authorization", "content-type", "tracestate", "baggage"}
+    assert {*cors.allow_headers} == sent | by_themselves
+    read = {name.lower() for name in components["headers"]}
+    safe = {"cache-control", "content-language", "content-type", "expires", "last-modified"}
+    assert read - {*cors.expose_headers} - safe == set()
+    # The gateway's own: a page has to tell why it needs a new token, and what to ask support about.
+    assert {"www-authenticate", "apigw-requestid"} <= {*cors.expose_headers}
+    assert cors.max_age == 7200  # as long as Chromium keeps the answer to a preflight
 
 
 def test_each_example_of_the_openapi_document_fits_its_schema() -> None:

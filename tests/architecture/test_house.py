@@ -67,7 +67,9 @@ def test_each_function_has_a_sample_event(file: Path) -> None:
     sample = json.loads((ROOT / "events" / f"{file.stem}.json").read_text())
     for route in function_of(file).routes:
         assert sample["routeKey"] == f"{route.method} {route.path}"
-        assert set(route.scopes) <= set(sample["requestContext"]["authorizer"]["jwt"]["scopes"])
+        jwt = sample["requestContext"]["authorizer"]["jwt"]
+        assert set(route.scopes) & set(jwt["scopes"])
+        assert sorted(jwt["claims"]["scope"].split()) == jwt["scopes"]
 
 
 def test_there_is_no_sample_of_nothing() -> None:

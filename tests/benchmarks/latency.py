@@ -156,7 +156,9 @@ def main() -> None:
     if record is None:
         raise SystemExit("no stack is running: make up DETACH=1")
     key = load_or_create_key(arguments.state)
-    token = mint_token(key, record.issuer, AUDIENCE, customer=None, ttl_seconds=3600)
+    token = mint_token(
+        key, record.issuer, AUDIENCE, customer=None, scope_prefix=record.scope_prefix
+    )
     asyncio.run(measure(record, token, arguments.count))
 
 

@@ -15,8 +15,9 @@ from ordering.findings import findings as findings_of
 from ordering.http import Principal
 from tests.domain.vocabulary import NOW
 
-OPERATOR = Principal(subject="operator", customer_id=None, is_operator=True)
-ALFKI = Principal(subject="customer:ALFKI", customer_id="ALFKI", is_operator=False)
+OPERATOR = Principal(subject="operator", confined_to=None, is_operator=True)
+CHECKOUT = Principal(subject="checkout", confined_to=None, is_operator=False)
+ALFKI = Principal(subject="customer:ALFKI", confined_to="ALFKI", is_operator=False)
 
 
 def request(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field may be changed
@@ -196,8 +197,9 @@ def test_text_without_place_in_a_database_is_refused() -> None:
     assert findings(request(customer_id="a\x00b"))
 
 
-def test_customers_order_for_themselves() -> None:
+def test_a_checkout_that_is_confined_to_a_customer_orders_for_that_customer() -> None:
     assert permit(parsed(request()), ALFKI) is None
+    assert permit(parsed(request(customer_id="ANATR")), CHECKOUT) is None
     refused = permit(parsed(request(customer_id="ANATR")), ALFKI)
     assert refused is not None
     assert refused.code == "not-your-customer-id"
@@ -207,6 +209,7 @@ def test_only_operators_say_when_an_order_was_placed() -> None:
     command = parsed(request(placed_at="1996-07-04T00:00:00Z"))
     assert permit(command, OPERATOR) is None
     assert decide(None, command, NOW)[0].placed_at.year == 1996
-    refused = permit(command, ALFKI)
-    assert refused is not None
-    assert refused.code == "placed-at-not-allowed"
+    for caller in (ALFKI, CHECKOUT):
+        refused = permit(command, caller)
+        assert refused is not None
+        assert refused.code == "placed-at-not-allowed"

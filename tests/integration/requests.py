@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OPERATOR = {"sub": "operator", "scope": "orders:read orders:write orders:operate"}
+OPERATOR = {"sub": "operator", "scope": "orders:read orders:write orders:sell orders:operate"}
 
 
 def customer(customer_id: str) -> dict[str, str]:
@@ -17,6 +17,11 @@ def customer(customer_id: str) -> dict[str, str]:
         "customer_id": customer_id,
         "scope": "orders:read orders:write",
     }
+
+
+def checkout(customer_id: str) -> dict[str, str]:
+    """Give the claims of the shop's checkout, on behalf of one customer."""
+    return customer(customer_id) | {"scope": "orders:read orders:write orders:sell"}
 
 
 def request(

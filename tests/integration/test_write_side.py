@@ -14,7 +14,7 @@ from ordering.evolution import evolve
 from ordering.order import Order
 from ordering.recorded import parse
 from tests.integration.commands_on_postgres import CountingDatabase, events_of, placed
-from tests.integration.requests import body_of, customer, request
+from tests.integration.requests import body_of, checkout, customer, request
 from tests.shared import an_order
 
 if TYPE_CHECKING:
@@ -135,6 +135,7 @@ def test_a_lost_race_is_tried_again_five_times(
         {"scope": "orders:read orders:operate"},
         {"scp": "orders:operate"},
         {"scp": "[orders:read orders:operate]"},
+        {"scope": "null", "scp": "orders:operate"},
     ],
 )
 def test_an_operator_is_one_however_the_issuer_writes_scopes(
@@ -144,7 +145,9 @@ def test_an_operator_is_one_however_the_issuer_writes_scopes(
     assert confirm_order.handler.using(database)(event, None)["statusCode"] == 200
 
 
-@pytest.mark.parametrize("claims", [{}, {"sub": ""}, {"sub": "s" * 256}])
+@pytest.mark.parametrize(
+    "claims", [{}, {"sub": ""}, {"sub": "s" * 256}, {"sub": "null"}, {"sub": "[a b]"}]
+)
 def test_who_has_no_name_gets_no_answer(database: CountingDatabase, claims: dict[str, str]) -> None:
     event = request(an_order(), claims={"scope": "orders:operate", **claims})
     answer = place_order.handler.using(database)(event, None)
@@ -168,7 +171,7 @@ def test_who_has_no_name_gets_no_answer(database: CountingDatabase, claims: dict
             "malformed-request",
         ),
         (
-            lambda: request(an_order(), claims=customer("ANATR")),
+            lambda: request(an_order(), claims=checkout("ANATR")),
             403,
             "not-your-customer-id",
         ),

@@ -44,7 +44,10 @@ def test_a_command_is_visible_to_a_query_that_has_its_token(stack: RunningStack)
 
 
 def test_customers_see_and_change_their_own_orders_only(stack: RunningStack) -> None:
-    placed = stack.call("POST", "/orders", an_order(customer_id="ANATR"), customer="ANATR")
+    order_of_theirs = an_order(customer_id="ANATR")
+    assert stack.call("POST", "/orders", order_of_theirs, customer="ANATR").status == 403
+    checkout = stack.jwt(customer="ANATR", scopes=["orders:sell"])
+    placed = stack.call("POST", "/orders", order_of_theirs, authorization=f"Bearer {checkout}")
     assert placed.status == 201
     order = placed.body["order_id"]
     assert stack.read(order, placed.token).status == 200
@@ -56,6 +59,9 @@ def test_customers_see_and_change_their_own_orders_only(stack: RunningStack) -> 
     ]:
         assert stack.call(method, path, customer="ALFKI").status == 404
     assert stack.call("GET", "/read-models", customer="ALFKI").status == 403
+    price = {"amount": "0.01", "currency": "EUR"}
+    line = {"sku": "cheap", "quantity": 1, "unit_price": price}
+    assert stack.call("POST", f"/orders/{order}/lines", line, customer="ANATR").status == 403
 
 
 def test_read_models_tell_their_age(stack: RunningStack) -> None:

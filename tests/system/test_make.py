@@ -98,6 +98,12 @@ def test_make_token_prints_a_token_and_nothing_else(clone: Clone) -> None:
     assert "orders:operate" in claims(operator)["scope"]
     assert "orders:operate" not in claims(customer)["scope"]
     assert claims(customer)["customer_id"] == "ALFKI"
+    checkout = clone.said("token", "SCOPES=orders:read orders:sell", "CUSTOMER=O'Neil")
+    assert claims(checkout)["scope"] == "orders:read orders:sell"
+    assert claims(checkout)["customer_id"] == "O'Neil"
+    refused = clone.make("token", "SCOPES=orders:ship")
+    assert refused.returncode != 0
+    assert "there are orders:read, orders:write, orders:sell, orders:operate" in refused.stderr
     assert claims(operator)["iss"] == f"http://127.0.0.1:{clone.port}/issuer"
 
 

@@ -63,7 +63,10 @@ class Target:
         if record is None or not record.ready or not is_locked(state_dir):
             raise NoStackError("No stack is running: start one with `make up` in another terminal.")
         key = load_or_create_key(state_dir)
-        token = mint_token(key, record.issuer, AUDIENCE, customer=None)
+        # An operator's: a checkout could not say that the orders were placed in 1996.
+        token = mint_token(
+            key, record.issuer, AUDIENCE, customer=None, scope_prefix=record.scope_prefix
+        )
         return cls(record.api_url, token, record.ports.read_database, record.pgpass)
 
 

@@ -24,12 +24,19 @@ _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
 
 
 class Refused(Exception):  # noqa: N818 - an answer of the authorizer rather than an error
-    """The request is not let in. `challenge` is its WWW-Authenticate header (RFC 6750, 3)."""
+    """The request is not let in. `challenge` is its WWW-Authenticate header (RFC 6750, 3).
 
-    def __init__(self, status: int, challenge: str) -> None:
+    `claims` are those of a valid token that lacks the scope.
+    """
+
+    def __init__(
+        self, status: int, challenge: str, reason: str, claims: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(challenge)
         self.status = status
         self.challenge = challenge
+        self.reason = reason
+        self.claims = {} if claims is None else claims
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class JwtAuthorizer:
         Raises Refused with 401 without a valid token, with 403 without one of the scopes.
         """
         if not header:
-            raise Refused(401, "Bearer")
+            raise Refused(401, "Bearer", "there is no token")
         # API Gateway takes the token with and without its scheme.
         scheme, _, rest = header.partition(" ")
         token = rest.strip() if scheme.lower() == "bearer" else header
@@ -68,11 +75,12 @@ class JwtAuthorizer:
         if known is None or known.expires <= time.time():
             known = self._verify(token)
         if scopes and known.scopes.isdisjoint(scopes):
-            needed = " ".join(scopes)
+            needed, reason = " ".join(scopes), "the token does not have a required scope"
             raise Refused(
                 403,
-                f'Bearer scope="{needed}" error="insufficient_scope" '
-                'error_description="the token does not have a required scope"',
+                f'Bearer scope="{needed}" error="insufficient_scope" error_description="{reason}"',
+                reason,
+                known.claims,
             )
         return known
 
@@ -85,9 +93,8 @@ class JwtAuthorizer:
                 (text for kind, text in _REASONS if isinstance(error, kind)),
                 "the token is malformed",
             )
-            raise Refused(
-                401, f'Bearer scope="" error="invalid_token" error_description="{reason}"'
-            ) from None
+            challenge = f'Bearer scope="" error="invalid_token" error_description="{reason}"'
+            raise Refused(401, challenge, reason) from None
         scope = claims.get("scope") or claims.get("scp") or ()
         listed = scope.split() if isinstance(scope, str) else scope
         scopes = frozenset(map(str, listed)) if isinstance(listed, list) else frozenset()

@@ -1,4 +1,4 @@
-"""API Gateway's HTTP API on one machine: routes, JWT authorizer, CORS, payload format 2.0."""
+"""API Gateway's HTTP API on one machine: routes, JWT authorizer, CORS, access log, payload 2.0."""
 
 import asyncio
 import base64
@@ -13,10 +13,11 @@ from typing import Final, Protocol
 from aiohttp import web
 
 from infra.local.gateway import event as http_event
+from infra.local.gateway.access_log import Access, AccessLogWriter
 from infra.local.gateway.authorizer import Authorization, JwtAuthorizer, Refused
 from infra.local.gateway.docs_pages import Page
 from infra.local.gateway.issuer import Key, documents
-from infra.local.gateway.problems import FailedCalls, Ids, problem, reason_of
+from infra.local.gateway.problems import FailedCalls, Ids, message_of, problem, reason_of
 from infra.local.gateway.routes import Match, Routes
 from infra.local.http_server import expect_continue, request_factory
 from infra.local.lambdas.invocation import Invocation, LambdaError, RequestTooLarge, Throttled
@@ -57,11 +58,12 @@ class HttpApi:
         self._cors = template.cors
         self._invoke = invoke
         self._failed = FailedCalls(logs)
+        self._access_log = AccessLogWriter(template.access_log, logs)
         issuer = template.jwt_issuer
         self._authorizer = (
             None if issuer is None else JwtAuthorizer(key, issuer, template.jwt_audience)
         )
-        self._documents = {} if issuer is None else documents(key, issuer)
+        self._documents = {} if issuer is None else documents(key, issuer, template.scopes)
         self._runner: web.ServerRunner | None = None
         self.port = 0
 
@@ -87,7 +89,9 @@ class HttpApi:
         request_id = base64.urlsafe_b64encode(os.urandom(11)).decode()
         response = self._local_answer(request)
         if response is None:
-            response = await self._route(request, Ids.of(request, request_id))
+            access = Access(Ids.of(request, request_id))
+            response = await self._route(request, access)
+            self._access_log.write(access, response)
         response.headers["apigw-requestid"] = request_id
         origin = request.headers.get("Origin")
         if origin is not None and self._cors is not None:
@@ -95,7 +99,7 @@ class HttpApi:
         return response
 
     def _local_answer(self, request: web.BaseRequest) -> web.Response | None:
-        """Answer what needs no route: CORS preflights and the issuer's documents."""
+        """Answer what is not the API's: CORS preflights, the issuer's documents, and pages."""
         if (
             self._cors is not None
             and request.method == "OPTIONS"
@@ -103,18 +107,21 @@ class HttpApi:
             and "Access-Control-Request-Method" in request.headers
         ):
             return web.Response(status=204, headers=_preflight_headers(self._cors, request))
-        document = self._documents.get(request.rel_url.raw_path)
-        if document is not None and request.method in {"GET", "HEAD"}:
+        if request.method not in {"GET", "HEAD"}:
+            return None
+        path = request.rel_url.raw_path
+        if (document := self._documents.get(path)) is not None:
             return web.Response(body=document, content_type="application/json")
+        page = self._pages.get(path)
+        if page is not None and self._routes.find(request.method, path) is None:
+            return web.Response(body=page.body, headers=page.headers)
         return None
 
-    async def _route(self, request: web.BaseRequest, ids: Ids) -> web.Response:
+    async def _route(self, request: web.BaseRequest, access: Access) -> web.Response:
         match = self._routes.find(request.method, request.rel_url.raw_path)
         if match is None:
-            page = self._pages.get(request.rel_url.raw_path)
-            if page is not None and request.method in {"GET", "HEAD"}:
-                return web.Response(body=page.body, headers=page.headers)
-            return problem(404, "No route matches this method and path.", ids)
+            return _problem(404, "No route matches this method and path.", access)
+        access.route_key = match.route.key
         authorization: Authorization | None = None
         if match.route.authorized and self._authorizer is not None:
             header = request.headers.get("Authorization")
@@ -126,15 +133,17 @@ class HttpApi:
                     if refused.status == HTTPStatus.UNAUTHORIZED
                     else "The access token lacks a scope that this route needs."
                 )
-                response = problem(refused.status, detail, ids)
+                access.authorizer_error, access.claims = refused.reason, refused.claims
+                response = _problem(refused.status, detail, access)
                 response.headers["www-authenticate"] = refused.challenge
                 return response
+            access.claims = authorization.claims
         await expect_continue(request)
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            return problem(413, "The request body is over 10 MB.", ids)
-        return await self._call(request, body, match, authorization, ids)
+            return _problem(413, "The request body is over 10 MB.", access)
+        return await self._call(request, body, match, authorization, access)
 
     def _without_cors(self, response: web.Response) -> web.Response:
         """Drop a function's own CORS headers, as API Gateway does when it is configured itself."""
@@ -149,13 +158,14 @@ class HttpApi:
         body: bytes,
         match: Match,
         authorization: Authorization | None,
-        ids: Ids,
+        access: Access,
     ) -> web.Response:
         trace_id = request.headers.get("X-Amzn-Trace-Id") or _trace_id()
         event = http_event.event(
-            request, body, match, authorization, request_id=ids.request_id, trace_id=trace_id
+            request, body, match, authorization, request_id=access.ids.request_id, trace_id=trace_id
         )
-        failed = partial(self._failed.answer, ids=ids, route=match.route.key)
+        failed = partial(self._fail, access=access)
+        started = time.perf_counter()
         try:
             async with asyncio.timeout(match.route.timeout_seconds):
                 result = await self._invoke(
@@ -169,9 +179,11 @@ class HttpApi:
             response.headers["retry-after"] = "1"
             return response
         except RequestTooLarge:
-            return problem(413, "The request is over what a function can take.", ids)
+            return _problem(413, "The request is over what a function can take.", access)
         except LambdaError as error:
             return failed(503, "The function cannot be called now.", reason=str(error))
+        finally:
+            access.integration_seconds = time.perf_counter() - started
         if result.function_error is not None:
             reason = reason_of(result)
         else:
@@ -182,6 +194,30 @@ class HttpApi:
         return failed(
             500, "The function failed.", reason=reason, lambda_request_id=result.request_id
         )
+
+    def _fail(
+        self,
+        status: int,
+        detail: str,
+        access: Access,
+        *,
+        reason: str,
+        lambda_request_id: str | None = None,
+    ) -> web.Response:
+        access.error, access.integration_error = message_of(status), reason
+        return self._failed.answer(
+            status,
+            detail,
+            access.ids,
+            route=access.route_key,
+            reason=reason,
+            lambda_request_id=lambda_request_id,
+        )
+
+
+def _problem(status: int, detail: str, access: Access) -> web.Response:
+    access.error = message_of(status)
+    return problem(status, detail, access.ids)
 
 
 def _add_cors(response: web.StreamResponse, cors: Cors, origin: str) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -19,10 +20,17 @@ DISCOVERY_PATH: Final = f"{ISSUER_PATH}/.well-known/openid-configuration"
 KEYS_PATH: Final = f"{ISSUER_PATH}/.well-known/jwks.json"
 DEFAULT_TTL_SECONDS: Final = 12 * 3600
 
-_CUSTOMER_SCOPES: Final = ("orders:read", "orders:write")
-_OPERATOR_SCOPES: Final = (*_CUSTOMER_SCOPES, "orders:operate")
+SCOPES: Final = ("orders:read", "orders:write", "orders:sell", "orders:operate")
+_CUSTOMER_SCOPES: Final = SCOPES[:2]
 _KEY_FILE: Final = "key.pem"
 _BITS: Final = 2048
+
+
+class UnknownScopeError(ValueError):
+    """A token was asked for with scopes that there are not."""
+
+    def __init__(self, scopes: Sequence[str]) -> None:
+        super().__init__(f"there is no scope {', '.join(scopes)}; there are {', '.join(SCOPES)}")
 
 
 @dataclass(frozen=True)
@@ -75,15 +83,26 @@ def mint_token(
     audience: str,
     *,
     customer: str | None,
+    scopes: Sequence[str] | None = None,
+    scope_prefix: str = "",
     ttl_seconds: int = DEFAULT_TTL_SECONDS,
 ) -> str:
-    """Return a signed access token (RS256) for a customer, or for an operator when None."""
+    """Return a signed access token (RS256).
+
+    `customer` is its `customer_id` claim; None: there is none. `scopes` are of `SCOPES`, and the
+    token has exactly these; None: a customer's, or all where there is no customer. `scope_prefix`
+    comes before each. Raises UnknownScopeError.
+    """
+    if scopes is None:
+        scopes = SCOPES if customer is None else _CUSTOMER_SCOPES
+    if unknown := [scope for scope in scopes if scope not in SCOPES]:
+        raise UnknownScopeError(unknown)
     now = int(time.time())
     claims: dict[str, Any] = {
         "iss": issuer,
         "aud": audience,
-        "sub": "operator" if customer is None else f"customer:{customer}",
-        "scope": " ".join(_OPERATOR_SCOPES if customer is None else _CUSTOMER_SCOPES),
+        "sub": _subject(customer, scopes),
+        "scope": " ".join(scope_prefix + scope for scope in scopes),
         "iat": now,
         "nbf": now,
         "exp": now + ttl_seconds,
@@ -94,15 +113,27 @@ def mint_token(
     return jwt.encode(claims, key.private, algorithm="RS256", headers={"kid": key.id})
 
 
-def documents(key: Key, issuer: str) -> dict[str, bytes]:
-    """Return the issuer's public JSON documents by path (OpenID Connect Discovery 1.0)."""
+def _subject(customer: str | None, scopes: Sequence[str]) -> str:
+    """Return who the token is for: idempotency keys are each subject's own."""
+    if customer is not None:
+        return f"customer:{customer}"
+    if "orders:operate" in scopes:
+        return "operator"
+    return "checkout" if "orders:sell" in scopes else "reader"
+
+
+def documents(key: Key, issuer: str, scopes: Sequence[str] = SCOPES) -> dict[str, bytes]:
+    """Return the issuer's public JSON documents by path (OpenID Connect Discovery 1.0).
+
+    `scopes` are the names that its tokens have.
+    """
     configuration = {
         "issuer": issuer,
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "id_token_signing_alg_values_supported": ["RS256"],
         "response_types_supported": ["token"],
         "subject_types_supported": ["public"],
-        "scopes_supported": list(_OPERATOR_SCOPES),
+        "scopes_supported": list(scopes),
     }
     numbers = key.public.public_numbers()
     keys = {

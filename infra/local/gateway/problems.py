@@ -43,6 +43,11 @@ class Ids:
         return cls(request_id, sent if _CORRELATION_ID.fullmatch(sent) else request_id)
 
 
+def message_of(status: int) -> str:
+    """Return AWS's own message for an answer of the gateway."""
+    return _PROBLEMS[status][1]
+
+
 def problem(status: int, detail: str, ids: Ids) -> web.Response:
     """Return the gateway's own answer."""
     code, message = _PROBLEMS[status]

@@ -17,6 +17,7 @@ from infra.local.template.cloudformation import (
 )
 from infra.local.template.functions import FunctionReader
 from infra.local.template.model import (
+    AccessLog,
     Cors,
     Function,
     HttpRoute,
@@ -29,6 +30,7 @@ from infra.local.template.model import (
 from infra.local.template.properties import Properties
 
 __all__ = [
+    "AccessLog",
     "Cors",
     "Function",
     "HttpRoute",
@@ -54,7 +56,9 @@ _CANNOT_RUN: Final = (
     "AWS::Serverless::",
     "AWS::StepFunctions::",
 )
+_LOG_GROUP: Final = "AWS::Logs::LogGroup"
 _RUNS: Final = {
+    _LOG_GROUP,
     "AWS::MSK::Topic",
     "AWS::S3::Bucket",
     "AWS::SNS::Topic",
@@ -118,6 +122,7 @@ class _Reader:
             jwt_audience=api.jwt_audience,
             cors=api.cors,
             warnings=self._warnings(reader.runtimes),
+            access_log=api.access_log,
             notification_topics=notification_topics,
         )
 
@@ -180,6 +185,9 @@ class _Reader:
             references[name] = name
         for name in self._of_type("AWS::Serverless::LayerVersion"):
             references[name] = f"layer:{name}"
+        for name, group in self._log_groups().items():
+            references[name] = group
+            attributes[f"{name}.Arn"] = _log_group_arn(group)
 
     def _topic(self, name: str) -> Topic:
         properties = self._properties(name)
@@ -195,6 +203,19 @@ class _Reader:
         properties.finish()
         return topic
 
+    def _log_groups(self) -> dict[str, str]:
+        """Return the log groups' names by logical id; here a log is a file with a size."""
+        names: dict[str, str] = {}
+        for name in self._of_type(_LOG_GROUP):
+            properties = self._properties(name)
+            properties.descriptive("Tags")
+            properties.cloud_only(
+                ["DataProtectionPolicy", "KmsKeyId", "LogGroupClass", "RetentionInDays"]
+            )
+            names[name] = properties.text("LogGroupName", name)
+            properties.finish()
+        return names
+
     def _api(self) -> HttpApiSettings:
         names = self._of_type("AWS::Serverless::HttpApi")
         if len(names) > 1:
@@ -202,7 +223,8 @@ class _Reader:
         own = self._resources[names[0]].get("Properties") if names else {}
         merged = {**self._globals.get("HttpApi", {}), **(own or {})}
         where = names[0] if names else "Globals.HttpApi"
-        return read_api(Properties(merged, where, self._resolver, self._cloud_only))
+        log_groups = {self._resolver.attributes[f"{n}.Arn"] for n in self._of_type(_LOG_GROUP)}
+        return read_api(Properties(merged, where, self._resolver, self._cloud_only), log_groups)
 
     def _warnings(self, runtimes: set[str]) -> tuple[str, ...]:
         here = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -217,6 +239,10 @@ class _Reader:
             ]
             warnings.append(f"only in the cloud, without effect here: {', '.join(parts)}")
         return tuple(warnings)
+
+
+def _log_group_arn(name: str) -> str:
+    return f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{name}:*"
 
 
 def _refuse_doubles(functions: Mapping[str, Function]) -> None:

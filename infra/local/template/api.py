@@ -1,15 +1,23 @@
-"""Reads the HTTP API of a template: its JWT authorizer and its CORS configuration."""
+"""Reads the HTTP API of a template: its JWT authorizer, CORS configuration and access log."""
 
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from infra.local.template.events import ApiAuthorization
-from infra.local.template.model import Cors, TemplateError
+from infra.local.template.model import (
+    ACCESS_LOG_VARIABLES,
+    CLAIM_VARIABLE,
+    AccessLog,
+    Cors,
+    TemplateError,
+)
 from infra.local.template.properties import Properties
 
 _TOKEN_SOURCE: Final = "$request.header.Authorization"  # noqa: S105 - where a token is, not a token
+_VARIABLE: Final = "$context."
 _CLOUD_ONLY: Final = (
-    "AccessLogSettings",
     "DefaultRouteSettings",
     "DisableExecuteApiEndpoint",
     "Domain",
@@ -26,10 +34,14 @@ class HttpApiSettings:
     jwt_issuer: str | None
     jwt_audience: tuple[str, ...]
     cors: Cors | None
+    access_log: AccessLog | None
 
 
-def read_api(api: Properties) -> HttpApiSettings:
-    """Return the API's settings; raises TemplateError for what the runner cannot do."""
+def read_api(api: Properties, log_groups: Collection[str]) -> HttpApiSettings:
+    """Return the API's settings; raises TemplateError for what the runner cannot do.
+
+    `log_groups` are the ARNs of those that there are.
+    """
     api.descriptive("Description", "Name", "Tags", "PropagateTags", "FailOnWarnings")
     api.cloud_only(_CLOUD_ONLY)
     if (stage := api.text("StageName", "$default")) != "$default":
@@ -47,7 +59,13 @@ def read_api(api: Properties) -> HttpApiSettings:
     auth.finish()
     if default is not None and default not in scopes:
         raise TemplateError(f"{auth.where}.DefaultAuthorizer: there is no authorizer {default}")
-    settings = HttpApiSettings(ApiAuthorization(scopes, default), issuer, audience, _cors(api))
+    settings = HttpApiSettings(
+        ApiAuthorization(scopes, default),
+        issuer,
+        audience,
+        _cors(api),
+        _access_log(api, log_groups),
+    )
     api.finish()
     return settings
 
@@ -82,3 +100,33 @@ def _cors(api: Properties) -> Cors | None:
     )
     cors.finish()
     return settings
+
+
+def _access_log(api: Properties, log_groups: Collection[str]) -> AccessLog | None:
+    if "AccessLogSettings" not in api:
+        return None
+    settings = api.block("AccessLogSettings")
+    if (destination := settings.text("DestinationArn")) not in log_groups:
+        raise TemplateError(
+            f"{settings.where}.DestinationArn: {destination} is no log group of this template"
+        )
+    fields = _fields(settings.text("Format"), f"{settings.where}.Format")
+    settings.finish()
+    return AccessLog(fields)
+
+
+def _fields(written: str, where: str) -> Mapping[str, str]:
+    try:
+        line = json.loads(written)
+    except ValueError as error:
+        raise TemplateError(f"{where}: the local runner writes JSON only ({error})") from None
+    if not isinstance(line, dict):
+        raise TemplateError(f"{where}: a JSON object is needed")
+    fields: dict[str, str] = {}
+    for name, value in line.items():
+        variable = value.removeprefix(_VARIABLE) if isinstance(value, str) else ""
+        is_claim = variable.startswith(CLAIM_VARIABLE) and variable != CLAIM_VARIABLE
+        if value == variable or not (variable in ACCESS_LOG_VARIABLES or is_claim):
+            raise TemplateError(f"{where}: the local runner has no {value!r} ({name})")
+        fields[name] = variable
+    return fields

@@ -88,6 +88,9 @@ def parameter_values(
         allowed = [_text(choice) for choice in declaration.get("AllowedValues", ())]
         if allowed and value not in allowed:
             raise TemplateError(f"Parameters.{name}: {value!r} is not one of {', '.join(allowed)}")
+        pattern = declaration.get("AllowedPattern")
+        if pattern is not None and not re.fullmatch(pattern, value):
+            raise TemplateError(f"Parameters.{name}: {value!r} does not match {pattern}")
         kind = str(declaration.get("Type", "String"))
         if kind.startswith("AWS::SSM::") and name not in given:
             raise TemplateError(f"Parameters.{name}: {kind} must be given, there is no SSM here")

@@ -114,6 +114,33 @@ class Cors:
     allow_credentials: bool = False
 
 
+ACCESS_LOG_VARIABLES = frozenset(
+    {
+        "authorizer.error",
+        "error.message",
+        "integrationErrorMessage",
+        "integrationLatency",
+        "requestId",
+        "responseLatency",
+        "responseLength",
+        "routeKey",
+        "status",
+    }
+)
+CLAIM_VARIABLE = "authorizer.claims."
+
+
+@dataclass(frozen=True)
+class AccessLog:
+    """The access log of the HTTP API: a line of JSON per request.
+
+    `fields` gives each member's name the variable that is its value: one of ACCESS_LOG_VARIABLES,
+    or a claim of the token after CLAIM_VARIABLE.
+    """
+
+    fields: Mapping[str, str]
+
+
 @dataclass(frozen=True)
 class Template:
     """Everything in a template that runs on one machine; `warnings` names what does not.
@@ -130,3 +157,10 @@ class Template:
     cors: Cors | None
     warnings: tuple[str, ...]
     notification_topics: Mapping[str, str] = field(default_factory=dict)
+    access_log: AccessLog | None = None
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes that routes ask for, each once."""
+        routes = (route for function in self.functions.values() for route in function.routes)
+        return tuple(sorted({scope for route in routes for scope in route.scopes}))

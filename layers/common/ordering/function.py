@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from .http import Problem, Request, Response, problem_response
 from .observability import Measure, line, say, told
 from .postgres import Database, DatabaseUnavailableError
-from .settings import ReadSide, WriteSide, function_stem, is_deployed, read_settings
+from .settings import Access, ReadSide, WriteSide, function_stem, is_deployed, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,10 +81,14 @@ class HttpFunction(DatabaseFunction, ABC):
 
     kind: ClassVar[str]
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.scope_prefix = read_settings(Access).scope_prefix
+
     def __call__(self, event: Mapping[str, Any], context: Context | None) -> Response:
         """Handle one request of API Gateway; every outcome is an HTTP answer and one log line."""
         self._limit_time(context)
-        request = Request.of(event)
+        request = Request.of(event, self.scope_prefix)
         try:
             if not 0 < len(request.principal.subject) <= _LONGEST_SUBJECT:
                 raise _NOBODY  # noqa: TRY301 - it is answered like every other problem

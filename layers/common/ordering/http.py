@@ -19,7 +19,14 @@ MAX_BODY_BYTES: Final = 256 * 1024
 MAX_ERRORS: Final = 1000
 _SHOWN_CHARACTERS: Final = 100
 """Of what a client sent, in what is said about it: a log line has at most 256 KB."""
-OPERATOR_SCOPE: Final = "orders:operate"
+SELL_SCOPE: Final = "orders:sell"
+OPERATE_SCOPE: Final = "orders:operate"
+NOBODY: Final = ""
+"""The customer to whom a caller without any orders is confined: no customer has an empty id."""
+# API Gateway hands on every claim as text. What was null, a truth value, a list or an object can
+# only be told by how that is written: as JSON, or as Go prints it. AWS does not document which, nor
+# whether null claims are left out: issuers must not give a checkout's token a null customer_id.
+_NO_NAME: Final = re.compile(r"\s*|null|<nil>|true|false|\[.*\]|\{.*\}|map\[.*\]", re.DOTALL)
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 _CORRELATION_ID = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)
 TITLES: Final = {
@@ -64,31 +71,51 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word for it
 
 @dataclass(frozen=True)
 class Principal:
-    """Who calls. ``customer_id`` is set for customers, who see and change their own orders only.
+    """Who calls, and whose orders exist for them.
 
-    An empty ``subject`` is nobody: such a caller gets no answer.
+    ``confined_to`` is the one customer whose orders they see and change: ``NOBODY`` if they see
+    none, None if they see everybody's. An empty ``subject`` is an unknown caller, who gets no
+    answer.
     """
 
     subject: str
-    customer_id: str | None
+    confined_to: str | None
     is_operator: bool
 
     @classmethod
-    def of(cls, claims: Mapping[str, str]) -> Self:
+    def of(cls, claims: Mapping[str, object], scope_prefix: str = "") -> Self:
         """Read the claims of the token, all text by now: a list is written ``[a b]``.
 
-        Issuers name the scopes ``scope`` (RFC 9068) or ``scp``; the gateway takes either.
+        Issuers name the scopes ``scope`` (RFC 9068) or ``scp``; the gateway takes either. The route
+        has checked that one of them suffices; what they are decides here whose orders are seen.
         """
-        scopes = (claims.get("scope") or claims.get("scp") or "").strip("[]").split()
-        return cls(
-            subject=claims.get("sub", ""),
-            customer_id=claims.get("customer_id"),
-            is_operator=OPERATOR_SCOPE in scopes,
-        )
+        scopes = _words_of(claims.get("scope")) or _words_of(claims.get("scp"))
+        is_operator = scope_prefix + OPERATE_SCOPE in scopes
+        confined_to: str | None = None
+        if not is_operator:
+            # A claim that cannot be used still confines: it must not widen what its caller sees.
+            if "customer_id" in claims:
+                confined_to = _name_of(claims["customer_id"]) or NOBODY
+            elif scope_prefix + SELL_SCOPE not in scopes:
+                confined_to = NOBODY
+        return cls(_name_of(claims.get("sub")), confined_to, is_operator)
 
     def may_see(self, customer_id: str) -> bool:
         """Tell whether the orders of this customer exist for the caller."""
-        return self.is_operator or self.customer_id == customer_id
+        return self.confined_to is None or self.confined_to == customer_id
+
+
+def _name_of(claim: object) -> str:
+    """Return the claim if it names somebody; empty for null, what is blank, and what is no text."""
+    return claim if isinstance(claim, str) and not _NO_NAME.fullmatch(claim) else ""
+
+
+def _words_of(claim: object) -> list[str]:
+    """Return the scopes in the claim: a text with spaces or a list, empty if it is null."""
+    if isinstance(claim, list):
+        return [str(word) for word in claim]
+    text = claim if isinstance(claim, str) else ""
+    return [] if text in {"null", "<nil>"} else text.strip("[]").split()
 
 
 @dataclass(frozen=True)
@@ -104,18 +131,20 @@ class Request:
     _event: Mapping[str, Any] = field(repr=False)
 
     @classmethod
-    def of(cls, event: Mapping[str, Any]) -> Request:
+    def of(cls, event: Mapping[str, Any], scope_prefix: str = "") -> Request:
         """Read what every request has; the body is read by ``body``."""
         headers: Mapping[str, str] = event.get("headers") or {}
         context = event["requestContext"]
-        claims: Mapping[str, str] = context.get("authorizer", {}).get("jwt", {}).get("claims", {})
+        claims: Mapping[str, object] = (
+            context.get("authorizer", {}).get("jwt", {}).get("claims", {})
+        )
         correlation_id = headers.get("x-correlation-id", "")
         traceparent = headers.get("traceparent", "")
         return cls(
             path_parameters=event.get("pathParameters") or {},
             query=event.get("queryStringParameters") or {},
             headers=headers,
-            principal=Principal.of(claims),
+            principal=Principal.of(claims, scope_prefix),
             correlation_id=correlation_id
             if _CORRELATION_ID.fullmatch(correlation_id)
             else context["requestId"],

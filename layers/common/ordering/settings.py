@@ -80,6 +80,13 @@ class Migrations:
 
 
 @dataclass(frozen=True)
+class Access:
+    """What a function behind a route needs to read tokens: what comes before each scope's name."""
+
+    scope_prefix: str = ""
+
+
+@dataclass(frozen=True)
 class AwsCredentials:
     """The function's own role, as Lambda hands it to the process."""
 

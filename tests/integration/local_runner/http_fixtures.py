@@ -12,11 +12,11 @@ import aiohttp
 import uvloop
 
 from infra.local.gateway.docs_pages import Page
-from infra.local.gateway.http_api import HttpApi
+from infra.local.gateway.http_api import HttpApi, Invoke
 from infra.local.gateway.issuer import Key, load_or_create_key
 from infra.local.lambdas.invocation import Invocation
 from infra.local.logs import Logs
-from infra.local.template import Cors, Function, HttpRoute, Template
+from infra.local.template import AccessLog, Cors, Function, HttpRoute, Template
 
 ISSUER = "http://127.0.0.1:3000/issuer"
 AUDIENCE = "ordering"
@@ -57,19 +57,23 @@ def a_route(
     return HttpRoute(method, path, scopes, authorized or bool(scopes), timeout_seconds)
 
 
-def a_template(routes: Mapping[str, HttpRoute], cors: Cors | None = None) -> Template:
+def a_template(
+    routes: Mapping[str, HttpRoute],
+    cors: Cors | None = None,
+    access_log: AccessLog | None = None,
+) -> Template:
     functions = {
         name: Function(name, "x.handler", Path(), (), 3, 128, None, {}, (route,), (), ())
         for name, route in routes.items()
     }
-    return Template(functions, (), {}, {}, ISSUER, (AUDIENCE,), cors, ())
+    return Template(functions, (), {}, {}, ISSUER, (AUDIENCE,), cors, (), access_log=access_log)
 
 
 @contextlib.asynccontextmanager
 async def an_api(
     directory: Path,
     template: Template,
-    functions: Functions,
+    functions: Invoke,
     pages: Mapping[str, Page] | None = None,
 ) -> AsyncIterator[tuple[aiohttp.ClientSession, Key]]:
     key = load_or_create_key(directory)
@@ -90,10 +94,12 @@ def run(
     *,
     routes: Mapping[str, HttpRoute] | None = None,
     cors: Cors | None = None,
+    access_log: AccessLog | None = None,
     pages: Mapping[str, Page] | None = None,
 ) -> None:
     """Run a scenario against an API whose one route is POST /orders/{order_id}."""
-    template = a_template(routes or {"F": a_route("POST", "/orders/{order_id}")}, cors)
+    routes = routes or {"F": a_route("POST", "/orders/{order_id}")}
+    template = a_template(routes, cors, access_log)
 
     async def main() -> None:
         async with an_api(directory, template, functions, pages) as (client, key):

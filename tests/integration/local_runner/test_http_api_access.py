@@ -135,7 +135,7 @@ def test_the_issuer_publishes_the_key_that_signs(tmp_path: Path) -> None:
             [published] = jwt.PyJWKSet.from_dict(await response.json()).keys
         token = mint_token(key, ISSUER, AUDIENCE, customer=None)
         claims = jwt.decode(token, published.key, ["RS256"], audience=AUDIENCE)
-        assert claims["scope"] == "orders:read orders:write orders:operate"
+        assert claims["scope"] == "orders:read orders:write orders:sell orders:operate"
         assert claims["sub"] == "operator"
 
     run(tmp_path, scenario, Functions())

@@ -39,6 +39,11 @@ def test_an_error_of_the_runtime_is_shown_with_its_stack() -> None:
     assert shown == "ERROR ValueError: bad order\n      File x, line 1\n        raise"
 
 
+def test_a_line_of_the_access_log_is_shown_without_what_is_not_there() -> None:
+    line = {"requestId": "r", "routeKey": "POST /orders", "status": "201", "error": "-"}
+    assert readable(json.dumps(line).encode()) == "INFO routeKey=POST /orders status=201"
+
+
 METRICS = {"CloudWatchMetrics": [{"Metrics": [{"Name": "Orders", "Unit": "Count"}]}]}
 
 

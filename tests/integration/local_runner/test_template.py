@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.template import Cors, HttpRoute, Schedule, Template, TemplateError, load_template
+from infra.local.template import (
+    AccessLog,
+    Cors,
+    HttpRoute,
+    Schedule,
+    Template,
+    TemplateError,
+    load_template,
+)
 
 HEAD = """
 Parameters:
@@ -13,6 +21,7 @@ Parameters:
   Port: {Type: Number, Default: 5432}
   Mode: {Type: String, Default: iam, AllowedValues: [iam, none]}
   Partitions: {Type: Number, Default: 4}
+  Prefix: {Type: String, Default: "", AllowedPattern: "[a-z/]*"}
 Conditions:
   IsIam: !Equals [!Ref Mode, iam]
 Globals:
@@ -37,6 +46,7 @@ Resources:
           Jwt:
             JwtConfiguration: {issuer: https://issuer.example, audience: [ordering]}
       CorsConfiguration: {AllowOrigins: ["https://desk.example"], AllowMethods: [GET], MaxAge: 60}
+  Access: {Type: AWS::Logs::LogGroup, Properties: {RetentionInDays: 30}}
   Failed: {Type: AWS::S3::Bucket}
   Alarm: {Type: AWS::CloudWatch::Alarm}
   Orders:
@@ -120,6 +130,57 @@ def test_a_route_has_its_scopes_and_may_need_no_token(tmp_path: Path) -> None:
     assert route.authorized is False
 
 
+def test_the_names_of_scopes_may_come_from_parameters(tmp_path: Path) -> None:
+    scopes = "[!Sub '${Prefix}orders:sell', !Sub '${Prefix}orders:operate']"
+    route = event("HttpApi", f"Method: POST, Path: /, Auth: {{AuthorizationScopes: {scopes}}}")
+    for prefix in ("", "ordering/"):
+        template = load(tmp_path, route, Prefix=prefix)
+        [found] = template.functions["Place"].routes
+        assert found.scopes == (f"{prefix}orders:sell", f"{prefix}orders:operate")
+        assert template.scopes == (f"{prefix}orders:operate", f"{prefix}orders:sell")
+
+
+def api_with_access_log(directory: Path, destination: str, log_format: str) -> Template:
+    load(directory)
+    path = directory / "template.yaml"
+    settings = f"AccessLogSettings: {{DestinationArn: {destination}, Format: '{log_format}'}}"
+    path.write_text(HEAD.replace("      CorsConf", f"      {settings}\n      CorsConf"))
+    return load_template(path, {"Host": "127.0.0.1"})
+
+
+def test_the_access_log_has_the_fields_of_its_format(tmp_path: Path) -> None:
+    assert load(tmp_path).access_log is None
+    log_format = '{"status": "$context.status", "who": "$context.authorizer.claims.sub"}'
+    template = api_with_access_log(tmp_path, "!GetAtt Access.Arn", log_format)
+    assert template.access_log == AccessLog({"status": "status", "who": "authorizer.claims.sub"})
+
+
+@pytest.mark.parametrize(
+    ("destination", "log_format", "message"),
+    [
+        ("!GetAtt Failed.Arn", "{}", r"DestinationArn: arn:aws:s3:::.* is no log group of this"),
+        ("arn:aws:firehose:x", "{}", r"DestinationArn: arn:aws:firehose:x is no log group"),
+        ("!GetAtt Alarm.Arn", "{}", r"!GetAtt Alarm\.Arn: AWS::CloudWatch::Alarm has no value"),
+        ("!GetAtt Access.Arn", "$context.status", r"Format: .* writes JSON only"),
+        ("!GetAtt Access.Arn", "[]", r"Format: a JSON object is needed"),
+        (
+            "!GetAtt Access.Arn",
+            '{"ip": "$context.identity.sourceIp"}',
+            r"Format: the local runner has no .\$context\.identity\.sourceIp. \(ip\)",
+        ),
+        ("!GetAtt Access.Arn", '{"a": "status"}', r"has no .status. \(a\)"),
+        ("!GetAtt Access.Arn", '{"a": "$context.status!"}', r"has no .\$context\.status!. \(a\)"),
+        ("!GetAtt Access.Arn", '{"a": "$context.authorizer.claims."}', r"has no .* \(a\)"),
+        ("!GetAtt Access.Arn", '{"a": 1}', r"has no 1 \(a\)"),
+    ],
+)
+def test_an_access_log_that_cannot_be_written_here_is_refused_by_name(
+    tmp_path: Path, destination: str, log_format: str, message: str
+) -> None:
+    with pytest.raises(TemplateError, match=message):
+        api_with_access_log(tmp_path, destination, log_format)
+
+
 def test_a_kafka_source_has_its_settings_and_kafka_s_defaults(tmp_path: Path) -> None:
     properties = (
         "Stream: arn:k, Topics: [ordering.orders], ConsumerGroupId: g, BatchSize: 500, "
@@ -159,7 +220,7 @@ def test_what_is_only_in_the_cloud_is_named_in_one_warning(tmp_path: Path) -> No
     [text] = [warning for warning in warnings if not warning.endswith(here)]
     assert text == (
         "only in the cloud, without effect here: AWS::CloudWatch::Alarm (Alarm), "
-        "Policies (Place), VpcConfig (Place)"
+        "Policies (Place), RetentionInDays (Access), VpcConfig (Place)"
     )
 
 
@@ -242,6 +303,8 @@ def test_two_functions_cannot_have_one_route(tmp_path: Path) -> None:
 def test_parameters_must_be_declared_given_and_allowed(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match=r"Parameters\.Mode: 'x' is not one of iam, none"):
         load(tmp_path, Mode="x")
+    with pytest.raises(TemplateError, match=r"Parameters\.Prefix: 'a b' does not match \[a-z/\]"):
+        load(tmp_path, Prefix="a b")
     with pytest.raises(TemplateError, match="Unknown not declared"):
         load(tmp_path, Unknown="x")
     with pytest.raises(TemplateError, match="no value for Host"):

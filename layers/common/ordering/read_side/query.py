@@ -76,8 +76,8 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
     """The Lambda handler of one question.
 
     ``question`` gives the fields, from path and query; ``sql`` selects rows whose first column is
-    never null; ``parameters`` gives its parameters (``%(caller)s``, the customer who asks or null
-    for operators, is there already); ``answer`` makes the answer of its rows.
+    never null; ``parameters`` gives its parameters (``%(caller)s``, the one customer whose orders
+    are seen or null for everybody's, is there already); ``answer`` makes the answer of its rows.
     """
 
     side = ReadSide
@@ -135,9 +135,8 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         return json_response(200, answer.body, headers)
 
     def _common(self, wish: Wish, request: Request) -> dict[str, object]:
-        principal = request.principal
         return {
-            "caller": None if principal.is_operator else principal.customer_id or "",
+            "caller": request.principal.confined_to,
             "read_models": self.read_models,
             "read_models_count": len(self.read_models),
             "wished_orders": list(wish.versions),
