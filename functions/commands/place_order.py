@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from ordering.command_side import CommandFunction
-from ordering.errors import Forbidden
+from ordering.errors import Forbidden, Invalid, Refusal
 from ordering.events import OrderPlaced
 from ordering.limits import MAX_LINES
 from ordering.parts import NotTooMany, OrderedLine
@@ -80,6 +81,15 @@ NOT_YOURS = Forbidden("not-your-customer-id", "customer_id must be your own.")
 NOT_FOR_CUSTOMERS = Forbidden("placed-at-not-allowed", "Only operators may send placed_at.")
 
 
+MINUTES_AHEAD = 5
+"""So much may the clock of an importing system be ahead of ours."""
+IN_THE_FUTURE = Invalid(
+    "invalid-request",
+    f"must not be in the future, by more than {MINUTES_AHEAD} minutes",
+    ("/placed_at",),
+)
+
+
 def permit(command: PlaceOrder, principal: Principal) -> Forbidden | None:
     """Confine a customer's checkout to that customer; only operators import orders of the past."""
     if not principal.may_see(command.customer_id):
@@ -89,8 +99,10 @@ def permit(command: PlaceOrder, principal: Principal) -> Forbidden | None:
     return None
 
 
-def decide(_: Order | None, command: PlaceOrder, at: datetime) -> list[OrderPlaced]:
-    """Place it, always: lines get their numbers and amounts."""
+def decide(_: Order | None, command: PlaceOrder, at: datetime) -> list[OrderPlaced] | Refusal:
+    """Place it, now or at a time in the past; lines get their numbers and amounts."""
+    if command.placed_at is not None and command.placed_at > at + timedelta(minutes=MINUTES_AHEAD):
+        return IN_THE_FUTURE
     lines = tuple(
         price_line(
             line_id=number,

@@ -83,7 +83,13 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
         if changed is not None:
             parts = [_part(part, currency) for part in changed]
             document[name] = upserted(document[name], parts, key)
-    return document | _all_cancelled(document) if costs_nothing(published) else document
+    if costs_nothing(published):
+        return document | _all_cancelled(document)
+    if document["cancelled_at"] is None and _is_cancelled_by(published, document):
+        document["cancelled_at"] = rfc3339(published.time)
+        reason = fact.reason if isinstance(fact, LineCancelled) else None
+        document["cancellation_reason"] = reason
+    return document
 
 
 def _placed(order_id: str, fact: OrderPlaced) -> Document:
@@ -115,6 +121,13 @@ def _placed(order_id: str, fact: OrderPlaced) -> Document:
         "shipping_address": fact.shipping_address.model_dump(),
         "billing_address": fact.billing_address and fact.billing_address.model_dump(),
     }
+
+
+def _is_cancelled_by(published: PublishedEvent, document: Document) -> bool:
+    """Tell whether the event cancelled the last units that were left of the order."""
+    return published.after.lines is not None and all(
+        line["cancelled"] == line["ordered"] for line in document["lines"]
+    )
 
 
 def _all_cancelled(document: Document) -> Document:

@@ -13,7 +13,7 @@ from ordering.errors import NotFound
 from ordering.http import Problem
 from ordering.read_side.cursor import read_cursor, write_cursor
 from ordering.read_side.query import Answer, QueryFunction
-from ordering.values import CustomerId, SentInstant, Status, Value
+from ordering.values import CustomerId, PageLimit, SentInstant, Status, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class ListCustomerOrders(Value):
     status: Status | None = None
     from_: Annotated[SentInstant | None, Field(alias="from")] = None
     to: SentInstant | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    limit: PageLimit = 20
     cursor: str | None = None
 
 

@@ -129,7 +129,7 @@ def _message(name: str, version: int) -> dict[str, Any]:
 
 
 def _example(name: str, version: int, sample: Schema) -> dict[str, Any]:
-    order_id = "01900000-0000-7000-8000-000000000001"
+    order_id = "00000000-0000-7000-8000-000000000001"
     return {
         "specversion": "1.0",
         "id": f"{order_id}/1",

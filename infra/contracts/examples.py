@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ordering.order import Order
     from ordering.recorded import Recorded
 
-ORDER_ID: Final = "01900000-0000-7000-8000-000000000001"
+ORDER_ID: Final = "00000000-0000-7000-8000-000000000001"
 _BEGIN: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _CORRELATION_ID: Final = "c0ffee"
 _ON_ITS_WAY: Final = (
@@ -101,7 +101,7 @@ def answer(stem: str) -> Any:  # noqa: ANN401 - a JSON document
             return _document(order_details.fold)
         case "list_customer_orders":
             listed = json.dumps(_document(customer_orders.fold))
-            question = list_customer_orders.ListCustomerOrders(customer_id="ALFKI")
+            question = list_customer_orders.ListCustomerOrders(customer_id="SAMPLE-CUSTOMER")
             rows = [(listed, _BEGIN, ORDER_ID)]
             return json.loads(list_customer_orders.answer(question, rows).body)
         case "get_read_models":
@@ -159,7 +159,7 @@ def _of_the_loops() -> Iterator[Problem]:
         yield _raised(Request.of(post | change).json)
     yield _invalid()
     yield _raised(lambda: Wish.of({"consistency-token": "x"}))
-    cursor = list_customer_orders.ListCustomerOrders(customer_id="ALFKI", cursor="x")
+    cursor = list_customer_orders.ListCustomerOrders(customer_id="SAMPLE-CUSTOMER", cursor="x")
     principal = Request.of(sample("list_customer_orders")).principal
     yield _raised(lambda: list_customer_orders.parameters(cursor, principal))
     behind = Freshness("order_details", _BEGIN, _BEGIN + timedelta(minutes=1), [{}])

@@ -69,7 +69,7 @@ REQUEST_HEADERS: Final = {
         _parameter(
             "Consistency-Token",
             "Of the answers of one or more commands, joined by commas.",
-            "01900000-0000-7000-8000-000000000001.3",
+            "00000000-0000-7000-8000-000000000001.3",
         ),
         _parameter("Prefer", "How long to wait for the tokens.", "wait=5"),
         _parameter("Cache-Control", "How old the answer may be, in seconds.", "max-age=10"),

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.contracts.examples import ORDER_ID
 from infra.contracts.functions import read_template
 from ordering.http import MAX_BODY_BYTES
 
@@ -153,3 +155,27 @@ def test_cold_starts_import_no_sdk_they_do_not_use(kind: str, heavy: set[str]) -
 
 def test_the_body_limit_is_the_contracts() -> None:
     assert MAX_BODY_BYTES == 256 * 1024
+
+
+def test_samples_have_idempotency_keys_of_their_own() -> None:
+    keys = [
+        event["headers"]["idempotency-key"]
+        for event in samples()
+        if "idempotency-key" in event.get("headers", {})
+    ]
+    assert len(keys) == len(set(keys)) > 20
+
+
+def test_samples_name_no_real_customer_and_no_real_order() -> None:
+    """An order id is a UUID of version 7: the sample's is of 1970, when there were no orders."""
+    for event in samples():
+        records = [each for some in event.get("records", {}).values() for each in some]
+        texts = [base64.b64decode(record["value"]).decode() for record in records]
+        for text in (json.dumps(event), *texts):
+            assert set(re.findall(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]{22}", text)) <= {ORDER_ID}
+            named = re.findall(r'\\?"customer_id\\?": ?\\?"([^"\\]+)', text)
+            assert set(named) <= {"SAMPLE-CUSTOMER"}
+
+
+def samples() -> list[dict[str, Any]]:
+    return [json.loads(file.read_text()) for file in sorted((ROOT / "events").glob("*.json"))]

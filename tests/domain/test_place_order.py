@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import ValidationError
 
 from commands.place_order import PlaceOrder, decide, permit
+from ordering.errors import Invalid, Refusal
 from ordering.evolution import evolve
 from ordering.findings import findings as findings_of
 from ordering.http import Principal
 from tests.domain.vocabulary import NOW
+
+if TYPE_CHECKING:
+    from ordering.events import OrderPlaced
 
 OPERATOR = Principal(subject="operator", confined_to=None, is_operator=True)
 CHECKOUT = Principal(subject="checkout", confined_to=None, is_operator=False)
@@ -41,6 +45,14 @@ def parsed(body: dict[str, Any]) -> PlaceOrder:
     return PlaceOrder.model_validate_json(json.dumps(body))
 
 
+def place(command: PlaceOrder) -> OrderPlaced:
+    """Place it now."""
+    facts = decide(None, command, NOW)
+    assert not isinstance(facts, Refusal)
+    (placed,) = facts
+    return placed
+
+
 def findings(body: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(ValidationError) as caught:
         parsed(body)
@@ -49,11 +61,11 @@ def findings(body: dict[str, Any]) -> dict[str, str]:
 
 def test_a_line_is_quantity_times_price_less_discount_rounded_half_up() -> None:
     # 3 x 9.99 x 0.85 = 25.4745
-    (placed,) = decide(None, parsed(request(lines=[line(discount="0.15")])), NOW)
+    placed = place(parsed(request(lines=[line(discount="0.15")])))
     assert str(placed.lines[0].total) == "25.47"
     # 1 x 0.05 x 0.5 = 0.025, half up
     cents = line(quantity=1, unit_price=euros("0.05"), discount="0.5")
-    (placed,) = decide(None, parsed(request(lines=[cents])), NOW)
+    placed = place(parsed(request(lines=[cents])))
     assert str(placed.lines[0].total) == "0.03"
 
 
@@ -61,7 +73,7 @@ def test_the_total_is_the_sum_of_its_parts() -> None:
     body = request(
         lines=[line(tax_rate="0.07"), line(quantity=1, tax_rate="0.19")], shipping_fee=euros("4.9")
     )
-    totals = evolve(None, decide(None, parsed(body), NOW)[0]).totals
+    totals = evolve(None, place(parsed(body))).totals
     # 29.97 x 0.07 = 2.0979 and 9.99 x 0.19 = 1.8981
     assert (str(totals.lines), str(totals.tax), str(totals.shipping)) == ("39.96", "4.00", "4.90")
     assert totals.total == totals.lines - totals.discount + totals.tax + totals.shipping
@@ -73,16 +85,16 @@ def test_the_total_is_the_sum_of_its_parts() -> None:
 def test_amounts_have_the_digits_of_their_currency(currency: str, amount: str, total: str) -> None:
     price = {"amount": amount, "currency": currency}
     body = request(currency=currency, lines=[line(unit_price=price)])
-    assert str(evolve(None, decide(None, parsed(body), NOW)[0]).totals.total) == total
+    assert str(evolve(None, place(parsed(body))).totals.total) == total
 
 
 def test_lines_are_numbered_from_one() -> None:
-    (placed,) = decide(None, parsed(request(lines=[line(), line()])), NOW)
+    placed = place(parsed(request(lines=[line(), line()])))
     assert [snapshot.line_id for snapshot in placed.lines] == [1, 2]
 
 
 def test_the_placed_order_has_status_placed() -> None:
-    (placed,) = decide(None, parsed(request()), NOW)
+    placed = place(parsed(request()))
     assert evolve(None, placed).status == "placed"
     assert placed.placed_at == NOW
 
@@ -184,13 +196,14 @@ def test_a_time_is_an_rfc_3339_string_of_our_centuries(placed_at: object) -> Non
     ],
 )
 def test_the_first_and_the_last_time_are_kept(placed_at: str) -> None:
-    (placed,) = decide(None, parsed(request(placed_at=placed_at)), NOW)
-    assert placed.placed_at.year in {1900, 2199}
+    command = parsed(request(placed_at=placed_at))
+    assert command.placed_at is not None
+    assert command.placed_at.year in {1900, 2199}
 
 
 def test_a_time_is_kept_in_utc() -> None:
     command = parsed(request(placed_at="1996-07-04T02:00:00+02:00"))
-    assert decide(None, command, NOW)[0].placed_at == datetime(1996, 7, 4, tzinfo=UTC)
+    assert place(command).placed_at == datetime(1996, 7, 4, tzinfo=UTC)
 
 
 def test_text_without_place_in_a_database_is_refused() -> None:
@@ -208,8 +221,19 @@ def test_a_checkout_that_is_confined_to_a_customer_orders_for_that_customer() ->
 def test_only_operators_say_when_an_order_was_placed() -> None:
     command = parsed(request(placed_at="1996-07-04T00:00:00Z"))
     assert permit(command, OPERATOR) is None
-    assert decide(None, command, NOW)[0].placed_at.year == 1996
+    assert place(command).placed_at.year == 1996
     for caller in (ALFKI, CHECKOUT):
         refused = permit(command, caller)
         assert refused is not None
         assert refused.code == "placed-at-not-allowed"
+
+
+@pytest.mark.parametrize(("minutes", "is_accepted"), [(-1, True), (5, True), (6, False)])
+def test_an_order_is_not_placed_in_the_future(minutes: int, *, is_accepted: bool) -> None:
+    placed_at = NOW + timedelta(minutes=minutes)
+    facts = decide(None, parsed(request(placed_at=placed_at.isoformat())), NOW)
+    if is_accepted:
+        assert not isinstance(facts, Refusal)
+    else:
+        assert isinstance(facts, Invalid)
+        assert facts.pointers == ("/placed_at",)

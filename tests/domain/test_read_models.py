@@ -102,6 +102,18 @@ def test_order_details_shows_confirmation_and_cancellation() -> None:
     assert document["cancellation_reason"] == "ordered twice"
 
 
+def test_an_order_whose_last_units_are_cancelled_says_when_and_why() -> None:
+    past = (an_order_was_placed(), a_line_was_cancelled(14))
+    document = folded(order_details.fold, *past)
+    assert (document["cancelled_at"], document["cancellation_reason"]) == (None, None)
+    document = folded(order_details.fold, *past, a_line_was_cancelled(1))
+    assert document["status"] == "cancelled"
+    assert document["cancelled_at"] == document["updated_at"]
+    assert document["cancellation_reason"] == "out of stock"
+    later = folded(order_details.fold, *past, a_line_was_cancelled(1), NoteAdded(text="n"))
+    assert later["cancellation_reason"] == "out of stock"
+
+
 def test_customer_orders_counts_lines_and_items() -> None:
     document = folded(customer_orders.fold, an_order_was_placed(), it_was_confirmed())
     assert document["version"] == 2

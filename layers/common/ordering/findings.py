@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .values import PATTERNS
+from .values import INSTANT_WORDS, PATTERNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,12 +35,19 @@ def findings(error: ValidationError) -> list[Mapping[str, str]]:
 def _detail(kind: str, message: str, context: Mapping[str, Any]) -> str:
     if kind == "string_pattern_mismatch":
         return PATTERNS.get(context["pattern"], message)
-    words = _DETAILS.get(kind)
-    return words.format(**context) if words else message.removeprefix("Value error, ")
+    if kind in _OURS:
+        return message.removeprefix("Value error, ")
+    return _DETAILS.get(kind, "is not valid").format(**context)
 
 
-# By pydantic's type of error; in braces what it tells beside that.
+_OURS: Final = {"value_error", "fields"}
+"""The types of errors that validators of this code raise; pydantic's own words reach no client."""
+# By pydantic's type of error; in braces what its context has.
 _DETAILS: Final = {
+    **dict.fromkeys(
+        ("datetime_parsing", "datetime_from_date_parsing", "datetime_object_invalid"),
+        INSTANT_WORDS,
+    ),
     "extra_forbidden": "is not a field of this request; remove it",
     "missing": "is required",
     "model_type": "must be a JSON object",

@@ -165,9 +165,16 @@ class Request:
             return _decoder.decode(content.decode())
         except RecursionError:
             raise _malformed("it is nested too deeply") from None
-        except ValueError as error:
-            # Also what is no UTF-8, and a number too long to be read.
+        except UnicodeDecodeError as error:
+            raise _malformed(f"it is not UTF-8 from byte {error.start + 1} on") from None
+        except json.JSONDecodeError as error:
+            raise _malformed(
+                f"it cannot be read from line {error.lineno}, column {error.colno} on"
+            ) from None
+        except _BadMemberError as error:
             raise _malformed(str(error)) from None
+        except ValueError:
+            raise _malformed("a number in it has too many digits") from None
 
     def _body(self) -> bytes:
         body = self._event.get("body") or ""
@@ -186,6 +193,14 @@ class Request:
             )
         if not content.strip():
             return b"{}"
+        coding = self.headers.get("content-encoding", "identity").strip().lower()
+        if coding not in {"", "identity"}:
+            raise Problem(
+                415,
+                "unsupported-media-type",
+                f"Send the body uncompressed, without Content-Encoding {coding!r}.",
+                headers={"accept-encoding": "identity"},  # RFC 9110, 15.5.16
+            )
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise Problem(
@@ -194,6 +209,10 @@ class Request:
                 f"Send the body as application/json, not {media_type or 'without Content-Type'!r}.",
             )
         return content
+
+
+class _BadMemberError(ValueError):
+    """The body is JSON by its grammar, and means nothing certain; the message says why."""
 
 
 def _malformed(reason: str) -> Problem:
@@ -206,15 +225,27 @@ def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
         counts = Counter(name for name, _ in members)
         twice = next(name for name, count in counts.items() if count > 1)
         # Which of the two the sender meant nobody can know.
-        raise ValueError(f"the name {twice[:_SHOWN_CHARACTERS]!r} is there twice in one object")
+        raise _BadMemberError(
+            f"the name {twice[:_SHOWN_CHARACTERS]!r} is there twice in one object"
+        )
     return found
 
 
 def _no_number(constant: str) -> Any:  # noqa: ANN401 - it never returns
-    raise ValueError(f"{constant} is not a JSON number")
+    raise _BadMemberError(f"{constant} is not a JSON number")
 
 
-_decoder: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
+def _number(text: str) -> float:
+    """Read a number with fraction or exponent; 3.0 is the whole number 3, as in JSON Schema."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) <= _EXACT else number
+
+
+_EXACT: Final = 2**53
+"""Up to here floats have every whole number (RFC 8259, section 6)."""
+_decoder: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_number
+)
 
 
 def _utf8(body: str) -> bytes:

@@ -129,13 +129,19 @@ Count = Annotated[int, Field(strict=True, ge=0, le=_MAX_QUANTITY)]
 LineId = Annotated[int, Field(strict=True, ge=1, le=MAX_LINE_ID)]
 
 
+_NUMBER_IN_TEXT = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+
+
 def _number_of(value: Any) -> Any:  # noqa: ANN401 - as in _decimal_of
-    is_number = isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 8  # noqa: PLR2004 - more digits than any line id has
+    # int() would also take "1_0", "+5", " 5", "05" and digits of other scripts.
+    is_number = isinstance(value, str) and _NUMBER_IN_TEXT.fullmatch(value)
     return int(value) if is_number else value
 
 
 LineIdInPath = Annotated[LineId, BeforeValidator(_number_of)]
 """A line id that a path gives as text."""
+PageLimit = Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(_number_of)]
+"""How many items a page of a list may have; a query string gives it as text."""
 _PART_ID = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$"
 PartId = Annotated[str, StringConstraints(strict=True, pattern=_PART_ID)]
 """The client's own id of a payment, shipment, return or refund: it needs no escaping in a path."""
@@ -195,7 +201,7 @@ Sku = Text64
 _RFC_3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
-_INSTANT = (
+INSTANT_WORDS: Final = (
     'must be an RFC 3339 time, in UTC of the years 1900 to 2199, such as "2026-11-22T12:00:00Z"'
 )
 _YEARS = range(1900, 2200)
@@ -203,16 +209,16 @@ _YEARS = range(1900, 2200)
 
 def _instant(value: Any) -> Any:  # noqa: ANN401 - as in _decimal_of
     if isinstance(value, str) and not _RFC_3339.fullmatch(value):
-        raise ValueError(_INSTANT)
+        raise ValueError(INSTANT_WORDS)
     if not isinstance(value, str | datetime):
-        raise ValueError(_INSTANT)  # noqa: TRY004 - pydantic lists ValueErrors
+        raise ValueError(INSTANT_WORDS)  # noqa: TRY004 - pydantic lists ValueErrors
     return value
 
 
 def _in_utc(value: datetime) -> datetime:
     # Looked at before it is converted too: what is near the ends of time cannot be.
     if value.year not in _YEARS or (in_utc := value.astimezone(UTC)).year not in _YEARS:
-        raise ValueError(_INSTANT)
+        raise ValueError(INSTANT_WORDS)
     return in_utc
 
 

@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 _IDEMPOTENCY_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}", re.ASCII)
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
-_ENTITY_TAGS: Final = re.compile(rf"{_ENTITY_TAG.pattern}(?:[ \t]*,[ \t]*{_ENTITY_TAG.pattern})*")
+# An element of a list, with the comma after it. It may be empty (RFC 9110, 5.6.1.2).
+_ELEMENT: Final = re.compile(rf"[ \t]*({_ENTITY_TAG.pattern})?[ \t]*(?:,|$)")
+_BAD_IF_MATCH: Final = Problem(
+    400, "bad-if-match", 'If-Match is the ETag of the order, such as "3" in quotes.'
+)
 
 
 def idempotency_key_of(headers: Mapping[str, str]) -> str | None:
@@ -48,11 +52,17 @@ class IfMatch:
             return None
         if (sent := sent.strip()) == "*":
             return cls(None)
-        if not _ENTITY_TAGS.fullmatch(sent):
-            raise Problem(
-                400, "bad-if-match", 'If-Match is the ETag of the order, such as "3" in quotes.'
-            )
-        return cls(frozenset(_ENTITY_TAG.findall(sent)))
+        tags, position = set(), 0
+        while position < len(sent):
+            element = _ELEMENT.match(sent, position)
+            if element is None:
+                raise _BAD_IF_MATCH
+            tags.add(element[1])
+            position = element.end()
+        tags.discard(None)
+        if not tags:
+            raise _BAD_IF_MATCH
+        return cls(frozenset(tags))
 
     def allows(self, version: int) -> bool:
         """Tell whether the order may have this version; a weak tag never matches."""
