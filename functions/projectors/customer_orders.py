@@ -14,16 +14,21 @@ if TYPE_CHECKING:
     from ordering.delivery.published import PublishedEvent
 
 LOAD: Final = """
-select order_id::text, version, document from customer_orders
+select order_id::text, version, document, last_event_time from customer_orders
 where order_id = any(%(order_ids)s::uuid[])
 """
 SAVE: Final = """
-insert into customer_orders (order_id, version, customer_id, placed_at, status, document)
+insert into customer_orders (
+  order_id, version, customer_id, placed_at, status, document, last_event_time
+)
 select r.order_id, r.version, r.document ->> 'customer_id',
-  (r.document ->> 'placed_at')::timestamptz, r.document ->> 'status', r.document
-from json_to_recordset(%(rows)s::json) as r (order_id uuid, version int, document json)
+  (r.document ->> 'placed_at')::timestamptz, r.document ->> 'status', r.document, r.last_event_time
+from json_to_recordset(%(rows)s::json) as r (
+  order_id uuid, version int, document json, last_event_time timestamptz
+)
 on conflict (order_id) do update
-set version = excluded.version, status = excluded.status, document = excluded.document
+set version = excluded.version, status = excluded.status, document = excluded.document,
+  last_event_time = excluded.last_event_time
 where customer_orders.version < excluded.version
 """
 

@@ -42,15 +42,18 @@ if TYPE_CHECKING:
     from ordering.parts import Line, Payment, Refund, Return, Shipment
 
 LOAD: Final = """
-select order_id::text, version, document from order_details
+select order_id::text, version, document, last_event_time from order_details
 where order_id = any(%(order_ids)s::uuid[])
 """
 SAVE: Final = """
-insert into order_details (order_id, version, customer_id, document)
-select r.order_id, r.version, r.document ->> 'customer_id', r.document
-from json_to_recordset(%(rows)s::json) as r (order_id uuid, version int, document json)
+insert into order_details (order_id, version, customer_id, document, last_event_time)
+select r.order_id, r.version, r.document ->> 'customer_id', r.document, r.last_event_time
+from json_to_recordset(%(rows)s::json) as r (
+  order_id uuid, version int, document json, last_event_time timestamptz
+)
 on conflict (order_id) do update
-set version = excluded.version, document = excluded.document
+set version = excluded.version, document = excluded.document,
+  last_event_time = excluded.last_event_time
 where order_details.version < excluded.version
 """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from ordering.read_side.freshness import rfc3339
+from ordering.read_side.freshness import READ_MODELS_AS_OF, rfc3339
 from ordering.read_side.query import READ_MODELS, Answer, QueryFunction
 from ordering.values import Value
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from ordering.http import Principal
     from ordering.postgres import Row
 
-SQL: Final = """
-select name, case when count(w.partition) = max(w.partitions) then min(w.as_of) end,
-  extract(epoch from statement_timestamp() -
-    case when count(w.partition) = max(w.partitions) then min(w.as_of) end)
-from unnest(%(names)s) as name left join watermarks as w on w.projection = name
-group by name order by name
+_SQL: Final = """
+select name, as_of, extract(epoch from statement_timestamp() - as_of)
+from unnest(%(names)s) as name
+left join ({read_models_as_of}) as read_model on read_model.projection = name
+order by name
 """
+SQL: Final = _SQL.format(read_models_as_of=READ_MODELS_AS_OF)
 
 
 class GetReadModels(Value):
@@ -34,7 +34,7 @@ def parameters(_: GetReadModels, _principal: Principal) -> Mapping[str, object]:
 
 
 def answer(_: GetReadModels, rows: Sequence[Row]) -> Answer:
-    """List them by name; ``as_of`` and ``age_seconds`` are null until every partition is known."""
+    """List them by name; ``as_of`` and ``age_seconds`` are null while they are not known."""
     return Answer(
         json.dumps(
             {

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final
-from uuid import UUID
 
 from pydantic import Field
 
 from ordering.errors import NotFound
-from ordering.http import Problem
-from ordering.read_side.cursor import read_cursor, write_cursor
+from ordering.ids import order_id_of
+from ordering.read_side.cursor import bad_cursor, read_cursor, write_cursor
+from ordering.read_side.freshness import read_rfc3339, rfc3339
 from ordering.read_side.query import Answer, QueryFunction
 from ordering.values import CustomerId, PageLimit, SentInstant, Status, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from ordering.http import Principal
     from ordering.postgres import Row
@@ -76,7 +76,7 @@ def answer(question: ListCustomerOrders, rows: Sequence[Row]) -> Answer:
     cursor = None
     if len(rows) > question.limit:
         _, placed_at, order_id = page[-1]
-        cursor = write_cursor([placed_at.isoformat(), order_id], _filters(question))
+        cursor = write_cursor([rfc3339(placed_at), order_id], _filters(question))
     items = ",".join(document for document, *_ in page)
     return Answer(f'{{"items": [{items}], "next_cursor": {json.dumps(cursor)}}}')
 
@@ -86,13 +86,11 @@ def _filters(question: ListCustomerOrders) -> dict[str, object]:
 
 
 def _position(question: ListCustomerOrders) -> tuple[datetime, str]:
-    placed_at, text = read_cursor(question.cursor or "", _filters(question), 2)
-    try:
-        return datetime.fromisoformat(placed_at), str(UUID(text))
-    except ValueError:
-        raise Problem(
-            400, "bad-cursor", "The cursor is damaged; start again without one."
-        ) from None
+    placed_at, order_id = read_cursor(question.cursor or "", _filters(question), 2)
+    instant = read_rfc3339(placed_at)
+    if instant is None or order_id_of(order_id) != order_id:
+        raise bad_cursor()
+    return instant, order_id
 
 
 handler = QueryFunction(

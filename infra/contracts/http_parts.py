@@ -27,6 +27,10 @@ HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Read-Model-Stale": _header(
         "?1: a token was not reached in time", required=True, enum=["?0", "?1"]
     ),
+    "Read-Model-Parked": _header(
+        "so many orders have events that are held back: the answer may lack them",
+        pattern="^[1-9][0-9]*$",
+    ),
     "Preference-Applied": _header("the wait that was granted", pattern="^wait=[0-9]+$"),
     "Retry-After": _header("seconds", pattern="^[0-9]+$"),
 }
@@ -35,6 +39,7 @@ QUERY_HEADERS: Final = (
     "Read-Model",
     "Read-Model-As-Of",
     "Read-Model-Stale",
+    "Read-Model-Parked",
     "Preference-Applied",
     "X-Correlation-Id",
 )

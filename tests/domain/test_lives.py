@@ -192,7 +192,7 @@ def _as_read(part: Value, currency: str) -> Document:
         if isinstance(value, Decimal) and name not in FRACTIONS:
             written[name] = {"amount": format(value, "f"), "currency": currency}
         elif isinstance(value, datetime):
-            written[name] = value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            written[name] = value.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return written
 
 

@@ -89,7 +89,7 @@ def test_order_details_shows_a_placed_order_with_lines_and_totals() -> None:
     assert document["lines"][0]["total"] == {"amount": "513.00", "currency": "EUR"}
     assert document["totals"]["total"] == {"amount": "578.37", "currency": "EUR"}
     assert document["shipping_address"]["city"] == "Berlin"
-    assert document["placed_at"] == "2026-11-22T12:00:00.000Z"
+    assert document["placed_at"] == "2026-11-22T12:00:00.000000Z"
 
 
 def test_order_details_shows_confirmation_and_cancellation() -> None:
@@ -98,7 +98,7 @@ def test_order_details_shows_confirmation_and_cancellation() -> None:
     )
     assert document["version"] == 3
     assert document["status"] == "cancelled"
-    assert document["confirmed_at"] == document["cancelled_at"] == "2026-11-22T12:00:00.000Z"
+    assert document["confirmed_at"] == document["cancelled_at"] == "2026-11-22T12:00:00.000000Z"
     assert document["cancellation_reason"] == "ordered twice"
 
 
@@ -130,7 +130,7 @@ def at(document: Document, path: str) -> object:
     return place
 
 
-NOON = "2026-11-22T12:00:00.000Z"
+NOON = "2026-11-22T12:00:00.000000Z"
 
 
 @pytest.mark.parametrize(

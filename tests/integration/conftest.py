@@ -32,3 +32,16 @@ def database(databases: Databases) -> CountingDatabase:
 def owner(databases: Databases) -> Database:
     """Give the owner's connection to the write database."""
     return databases.owner("write")
+
+
+@pytest.fixture
+def projector(databases: Databases) -> Database:
+    """Give a projector's connection to the read database, which is empty."""
+    databases.owner("read").rows("truncate order_details, customer_orders, watermarks")
+    return databases.open("read", "ordering_projector")
+
+
+@pytest.fixture
+def queries(databases: Databases) -> Database:
+    """Give a query's connection to the read database."""
+    return databases.open("read", "ordering_query")

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _EVENT_TYPE: Final = re.compile(r"ordering\.order\.([A-Za-z]+)\.v([1-9][0-9]*)", re.ASCII)
 
+_MOST: Final = 2**31 - 1
+"""PostgreSQL's greatest integer."""
+
 
 class BadRecordError(ValueError):
     """A record on the topic that this code cannot read; the message says what is wrong."""
@@ -40,10 +43,14 @@ class PublishedEvent:
 
 @dataclass(frozen=True)
 class Watermark:
-    """Every command acknowledged before ``as_of`` is in this partition before this record."""
+    """Every command acknowledged before ``as_of`` is in this partition before this record.
+
+    ``withheld`` is the number of orders of which that is not true, since Kafka refuses an event.
+    """
 
     as_of: datetime
     partitions: int
+    withheld: int = 0
 
 
 def read(value: bytes) -> PublishedEvent | Watermark:
@@ -56,7 +63,11 @@ def read(value: bytes) -> PublishedEvent | Watermark:
         record = json.loads(value)
         if record["type"] == WATERMARK_TYPE:
             data = record["data"]
-            return Watermark(datetime.fromisoformat(data["as_of"]), int(data["partitions"]))
+            return Watermark(
+                as_of=_instant(data["as_of"]),
+                partitions=int(data["partitions"]),
+                withheld=_count(data.get("withheld", 0)),
+            )
         match = _EVENT_TYPE.fullmatch(record["type"])
         order_id = order_id_of(record["subject"])
         if match is None or order_id is None:
@@ -65,7 +76,7 @@ def read(value: bytes) -> PublishedEvent | Watermark:
         return PublishedEvent(
             order_id=order_id,
             version=int(record["sequence"]),
-            time=datetime.fromisoformat(record["time"]),
+            time=_instant(record["time"]),
             actor=record.get("actor", ""),
             correlation_id=record.get("correlationid", ""),
             traceparent=record.get("traceparent", ""),
@@ -77,3 +88,16 @@ def read(value: bytes) -> PublishedEvent | Watermark:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # pydantic's ValidationError is a ValueError.
         raise BadRecordError(f"{type(error).__name__}: {error}") from error
+
+
+def _instant(text: str) -> datetime:
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise BadRecordError(f"the time {text!r} has no zone")
+    return instant
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= _MOST:
+        raise BadRecordError(f"{value!r} is no number of orders")
+    return value

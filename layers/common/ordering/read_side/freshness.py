@@ -2,28 +2,39 @@
 
 Request: ``Consistency-Token`` (RFC-less, ours), ``Prefer: wait=<seconds>`` (RFC 7240) and
 ``Cache-Control: max-age=<seconds>`` (RFC 9111). Answer: ``Read-Model``, ``Read-Model-As-Of``,
-``Read-Model-Stale`` and ``Preference-Applied``.
+``Read-Model-Stale``, ``Read-Model-Parked`` and ``Preference-Applied``.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from ordering.consistency import BadTokenError, parse_tokens
 from ordering.http import Problem
 
+from .header_lists import read_directives, read_seconds
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
 MAX_WAIT_SECONDS: Final = 20
-_WAIT: Final = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\"?", re.ASCII | re.IGNORECASE)
-_MAX_AGE: Final = re.compile(
-    r"(?:^|[,\s])max-age\s*=\s*\"?([0-9]{1,9})\"?", re.ASCII | re.IGNORECASE
-)
+
+CLOCK_TOLERANCE: Final = "interval '0.5 seconds'"
+"""By how much a watermark may be later than the read database's clock: two hosts' clocks differ."""
+
+# An as_of that is later than that is no known age: a clock was set back, or is wrong. If the as_of
+# of a single partition is not known, that of the read model is not.
+_READ_MODELS_AS_OF: Final = """
+select projection, max(withheld) as withheld,
+  case when count(*) = max(partitions)
+    and bool_and(coalesce(as_of <= statement_timestamp() + {tolerance}, false))
+  then least(min(as_of), statement_timestamp()) end as as_of
+from watermarks group by projection
+"""
+READ_MODELS_AS_OF: Final = _READ_MODELS_AS_OF.format(tolerance=CLOCK_TOLERANCE)
+"""Per read model: as_of, null while it is not known, and the orders that it does not speak for."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +43,14 @@ class Wish:
 
     versions: Mapping[str, int]
     max_age: int | None
+    """At least 1: ``max-age=0`` is what browsers send by themselves, and asks for nothing."""
     wait: int | None
 
     @classmethod
     def of(cls, headers: Mapping[str, str]) -> Wish:
         """Read it from the request's headers; a wait over 20 seconds is cut to 20.
+
+        Of several waits the first counts (RFC 7240, 2), of several max-ages the strictest.
 
         Raises:
             Problem: 400, a Consistency-Token that no command has answered.
@@ -46,12 +60,14 @@ class Wish:
             versions = parse_tokens(tokens) if tokens else {}
         except BadTokenError as error:
             raise Problem(400, "bad-consistency-token", f"Consistency-Token: {error}.") from error
-        wait = _WAIT.search(headers.get("prefer", ""))
-        max_age = _MAX_AGE.search(headers.get("cache-control", ""))
+        preferences = read_directives(headers.get("prefer", ""))
+        wait = next((read_seconds(value) for name, value in preferences if name == "wait"), None)
+        directives = read_directives(headers.get("cache-control", ""))
+        ages = [read_seconds(value) for name, value in directives if name == "max-age"]
         return cls(
             versions=versions,
-            max_age=int(max_age[1]) if max_age else None,
-            wait=min(int(wait[1]), MAX_WAIT_SECONDS) if wait else None,
+            max_age=min((age for age in ages if age), default=None),
+            wait=None if wait is None else min(wait, MAX_WAIT_SECONDS),
         )
 
 
@@ -61,10 +77,14 @@ class Freshness:
 
     read_model: str
     as_of: datetime | None
-    """Every command acknowledged before is in the answer; None: not known yet."""
+    """Every command acknowledged before is in the answer; None: not known. Never after read_at."""
     read_at: datetime
     applied: Sequence[Mapping[str, int]]
     """Per read model: the version it has of each order that the caller's tokens name."""
+    parked: int = 0
+    """The number of orders that as_of does not speak for, since events of them are held back."""
+    asked_at: datetime | None = None
+    """When the request came, from which max-age counts; None: when it was read."""
 
     def reaches(self, wish: Wish) -> bool:
         """Tell whether the answer is as fresh as the caller wants it."""
@@ -78,6 +98,8 @@ class Freshness:
         }
         if self.as_of is not None:
             headers["read-model-as-of"] = rfc3339(self.as_of)
+        if self.parked:
+            headers["read-model-parked"] = str(self.parked)
         if wish.wait is not None:
             headers["preference-applied"] = f"wait={wish.wait}"
         return headers
@@ -114,9 +136,19 @@ class Freshness:
     def _is_too_old(self, wish: Wish) -> bool:
         if wish.max_age is None:
             return False
-        return self.as_of is None or (self.read_at - self.as_of).total_seconds() > wish.max_age
+        oldest = (self.asked_at or self.read_at) - timedelta(seconds=wish.max_age)
+        return self.as_of is None or self.as_of < oldest
 
 
 def rfc3339(instant: datetime) -> str:
-    """Write a point in time in UTC with milliseconds (RFC 3339)."""
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    """Write a point in time in UTC, as exact as it is stored: with microseconds (RFC 3339)."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def read_rfc3339(text: str) -> datetime | None:
+    """Return the point in time that ``rfc3339`` wrote, or None if it did not write this text."""
+    try:
+        instant = datetime.fromisoformat(text) if text.endswith("Z") else None
+    except ValueError:
+        return None
+    return instant if instant is not None and rfc3339(instant) == text else None

@@ -12,12 +12,14 @@ import binascii
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ordering.delivery.published import BadRecordError, PublishedEvent, Watermark, read
 from ordering.function import DatabaseFunction
 from ordering.observability import Measure, MetricUnit, report, told
 from ordering.settings import ReadSide
+
+from .positions import Partition, report_positions, save_with_positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -26,62 +28,9 @@ if TYPE_CHECKING:
 
 Document = dict[str, Any]
 
-# One statement, so that rows and positions are written together or not at all. A batch that begins
-# behind where the last one ended tells of records that were skipped (by retention, or by somebody
-# who moved the group's offsets): nobody knows what is missing, so as_of stands still from there on.
-_SAVE: Final = """
-with saved as ({save}), come as (
-  select * from json_to_recordset(%(positions)s::json) as p (
-    partition int, partitions int, as_of timestamptz, first_offset bigint, next_offset bigint
-  )
-), seen as (
-  insert into watermarks as w (projection, partition, partitions, as_of, next_offset, gap_at)
-  select %(projection)s, partition, partitions, case when first_offset = 0 then as_of end,
-    next_offset, case when first_offset > 0 then 0 end
-  from come
-  on conflict (projection, partition) do update
-  set partitions = coalesce(excluded.partitions, w.partitions),
-    gap_at = coalesce(w.gap_at, (
-      select w.next_offset from come
-      where come.partition = w.partition and come.first_offset > w.next_offset
-    )),
-    as_of = case
-      when w.gap_at is not null or exists (
-        select from come where come.partition = w.partition and come.first_offset > w.next_offset
-      ) then w.as_of
-      else greatest(w.as_of, (select c.as_of from come as c where c.partition = w.partition))
-    end,
-    next_offset = greatest(w.next_offset, excluded.next_offset)
-  returning w.partition, w.gap_at
-)
-select partition, gap_at from seen where gap_at is not null
-"""
-
 
 class GapError(Exception):
     """An event came before the one it follows: the source has to bring the earlier one first."""
-
-
-@dataclass
-class _Partition:
-    """One partition's part of the batch."""
-
-    name: str
-    records: list[Mapping[str, Any]]
-    watermark: Watermark | None = None
-    failed_offset: int | None = None
-
-    def position(self) -> dict[str, object]:
-        """Say from where to where it was read, and how fresh that is."""
-        first_offset: int = self.records[0]["offset"]
-        end: int = self.records[-1]["offset"] + 1
-        return {
-            "partition": int(self.name.rpartition("-")[2]),
-            "partitions": self.watermark and self.watermark.partitions,
-            "as_of": self.watermark and self.watermark.as_of.isoformat(),
-            "first_offset": first_offset,
-            "next_offset": end if self.failed_offset is None else self.failed_offset,
-        }
 
 
 @dataclass
@@ -90,6 +39,26 @@ class _Row:
 
     version: int = 0
     document: Document | None = None
+    last_event_time: datetime | None = None
+    """Of all events applied the latest time; None: not known."""
+
+    def apply(self, event: PublishedEvent, document: Document) -> None:
+        """Take the document after one more event."""
+        self.version = event.version
+        self.document = document
+        # The greatest, not the last: the write side's clock may have been set back in between.
+        known = self.last_event_time
+        self.last_event_time = event.time if known is None else max(known, event.time)
+
+
+@dataclass(frozen=True)
+class _ReusedVersion:
+    """An event that is no repeat, though its version is applied."""
+
+    partition: str
+    offset: int
+    event: PublishedEvent
+    last_event_time: datetime
 
 
 @dataclass
@@ -99,14 +68,15 @@ class _Batch:
     rows: dict[str, _Row] = field(default_factory=dict)
     changed: dict[str, _Row] = field(default_factory=dict)
     applied: list[PublishedEvent] = field(default_factory=list)
+    reused: list[_ReusedVersion] = field(default_factory=list)
 
 
 class ProjectorFunction(DatabaseFunction):
     """The Lambda handler of one read model.
 
-    ``load`` selects (order_id text, version, document) of the orders ``%(order_ids)s``; ``save``
-    upserts the rows ``%(rows)s``, a JSON array of {order_id, version, document}, where the version
-    grows; ``fold`` gives an order's document after one event.
+    ``load`` selects (order_id text, version, document, last_event_time) of the orders
+    ``%(order_ids)s``; ``save`` upserts the rows ``%(rows)s``, a JSON array of objects with the same
+    four fields, where the version grows; ``fold`` gives an order's document after one event.
     """
 
     side = ReadSide
@@ -121,7 +91,7 @@ class ProjectorFunction(DatabaseFunction):
     ) -> None:
         self.projection = projection
         self._load = load
-        self._save = _SAVE.format(save=save)
+        self._save = save_with_positions(save)
         self._fold = fold
         super().__init__()
 
@@ -132,7 +102,7 @@ class ProjectorFunction(DatabaseFunction):
             DatabaseUnavailableError: nothing of the batch was applied; it comes again.
         """
         self._limit_time(context)
-        partitions = [_Partition(name, records) for name, records in event["records"].items()]
+        partitions = [Partition(name, records) for name, records in event["records"].items()]
         read_ones = {p.name: list(_read_until_failure(p)) for p in partitions}
         order_ids = {
             record.order_id
@@ -145,6 +115,7 @@ class ProjectorFunction(DatabaseFunction):
             self._apply(batch, partition, read_ones[partition.name])
         self._write(batch, partitions)
         _report(batch)
+        _report_reused(batch)
         return {
             "batchItemFailures": [
                 {"itemIdentifier": {"partition": p.name, "offset": p.failed_offset}}
@@ -158,56 +129,69 @@ class ProjectorFunction(DatabaseFunction):
         if not wanted:
             return {}
         found = self._database.rows(self._load, {"order_ids": wanted})
-        return {order_id: _Row(version, document) for order_id, version, document in found}
+        return {order_id: _Row(*row) for order_id, *row in found}
 
     def _apply(
         self,
         batch: _Batch,
-        partition: _Partition,
+        partition: Partition,
         records: Iterable[tuple[int, PublishedEvent | Watermark]],
     ) -> None:
         for offset, record in records:
             if isinstance(record, Watermark):
-                partition.watermark = record
+                partition.watermarks.append((offset, record))
                 continue
             row = batch.rows.setdefault(record.order_id, _Row())
             if record.version <= row.version:
-                continue  # delivered before
+                _note_reused_version(batch, partition, offset, record)
+                continue
             try:
                 _require_next(row.version, record.version)
-                row.document = self._fold(row.document, record)
+                document = self._fold(row.document, record)
             except Exception as error:  # noqa: BLE001 - whatever a fold does harms its partition only
                 _stop(partition, offset, error, record)
                 return
-            row.version = record.version
+            row.apply(record, document)
             batch.changed[record.order_id] = row
             batch.applied.append(record)
 
-    def _write(self, batch: _Batch, partitions: Iterable[_Partition]) -> None:
+    def _write(self, batch: _Batch, partitions: Iterable[Partition]) -> None:
         positions = [p.position() for p in partitions]
+        watermarks = [mark for p in partitions for mark in p.marks()]
         rows = [
-            {"order_id": order_id, "version": row.version, "document": row.document}
+            {
+                "order_id": order_id,
+                "version": row.version,
+                "document": row.document,
+                "last_event_time": row.last_event_time and row.last_event_time.isoformat(),
+            }
             for order_id, row in batch.changed.items()
         ]
-        gaps = self._database.rows(
+        seen = self._database.rows(
             self._save,
             {
                 "projection": self.projection,
                 "rows": json.dumps(rows, ensure_ascii=False),
                 "positions": json.dumps(positions),
+                "watermarks": json.dumps(watermarks),
             },
         )
-        for partition, offset in gaps:
-            report(
-                "records were skipped: this read model's as_of stands still until it is rebuilt",
-                Measure("PartitionsWithGap"),
-                level="ERROR",
-                partition=partition,
-                offset=offset,
-            )
+        report_positions(seen)
 
 
-def _read_until_failure(partition: _Partition) -> Iterable[tuple[int, PublishedEvent | Watermark]]:
+def _note_reused_version(
+    batch: _Batch, partition: Partition, offset: int, event: PublishedEvent
+) -> None:
+    """Note the event if it is another than the one that was applied with its version."""
+    latest = batch.rows[event.order_id].last_event_time
+    if latest is None or event.time <= latest:
+        return
+    batch.reused.append(_ReusedVersion(partition.name, offset, event, latest))
+    if partition.reused_offset is None:
+        partition.reused_offset = offset
+
+
+def _read_until_failure(partition: Partition) -> Iterable[tuple[int, PublishedEvent | Watermark]]:
     """Decode the partition's records, in order, up to the first that cannot be read."""
     for record in partition.records:
         try:
@@ -223,7 +207,7 @@ def _require_next(applied: int, version: int) -> None:
 
 
 def _stop(
-    partition: _Partition,
+    partition: Partition,
     offset: int,
     error: Exception,
     event: PublishedEvent | None = None,
@@ -250,7 +234,8 @@ def _report(batch: _Batch) -> None:
     if not batch.applied:
         return
     oldest = min(event.time for event in batch.applied)
-    age = (datetime.now(UTC) - oldest).total_seconds()
+    # Two hosts' clocks: an age is never negative.
+    age = max((datetime.now(UTC) - oldest).total_seconds(), 0)
     report(
         "applied",
         Measure("EventsApplied", len(batch.applied)),
@@ -260,3 +245,20 @@ def _report(batch: _Batch) -> None:
         correlation_ids=sorted({event.correlation_id for event in batch.applied}),
         traceparents=sorted({event.traceparent for event in batch.applied}),
     )
+
+
+def _report_reused(batch: _Batch) -> None:
+    for reused in batch.reused:
+        report(
+            "event reuses a version that is applied: the write side was restored",
+            Measure("VersionsReused"),
+            level="ERROR",
+            partition=reused.partition,
+            offset=reused.offset,
+            order_id=reused.event.order_id,
+            version=reused.event.version,
+            time=reused.event.time.isoformat(),
+            applied_time=reused.last_event_time.isoformat(),
+            correlation_id=reused.event.correlation_id,
+            traceparent=reused.event.traceparent,
+        )

@@ -1,12 +1,13 @@
 """The query loop, once for all questions: ask, wait for freshness if asked to, answer.
 
-One round trip gives the answer and how fresh it is, from one snapshot.
+One round trip gives the answer and how fresh it is, from one snapshot: rows of one statement are
+never answered with the freshness of another.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import ValidationError
@@ -24,10 +25,12 @@ from ordering.http import (
 from ordering.settings import ReadSide
 from ordering.values import Value
 
-from .freshness import Freshness, Wish
+from .freshness import READ_MODELS_AS_OF, Freshness, Wish
+from .waiting import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from ordering.http import Principal
     from ordering.postgres import Row
@@ -37,10 +40,6 @@ QuestionT = TypeVar("QuestionT", bound=Value)
 READ_MODELS: Final = ("order_details", "customer_orders")
 """Every read model; each is a table of its name with one row and one version per order."""
 
-# A projection that works is done within milliseconds.
-_PAUSE: Final = 0.002
-_LONGEST_PAUSE: Final = 0.01
-
 # Asked of each read model that the question reads. Others' orders are as unseen as those that do
 # not exist: a token must not tell of them.
 _APPLIED: Final = """
@@ -49,19 +48,17 @@ _APPLIED: Final = """
      and (%(caller)s is null or customer_id = %(caller)s))"""
 _FRESHNESS: Final = """
 select statement_timestamp(),
-  (select case when count(*) = %(read_models_count)s and bool_and(complete) then min(as_of) end
-   from (
-     select count(*) = max(partitions) as complete, min(as_of) as as_of
-     from watermarks where projection = any(%(read_models)s) group by projection
-   ) as of_projection),
+  case when count(as_of) = %(read_models_count)s then min(as_of) end,
+  coalesce(max(withheld), 0),
   json_build_array({applied})
+from ({read_models_as_of}) as read_model where projection = any(%(read_models)s)
 """
 _ASK: Final = """
 select freshness.*, answer.*
-from ({freshness}) as freshness (read_at, as_of, applied)
+from ({freshness}) as freshness (read_at, as_of, parked, applied)
 left join lateral ({question}) as answer on true
 """
-_FRESHNESS_COLUMNS: Final = 3
+_FRESHNESS_COLUMNS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         self.read_models = list(read_models)
         self._name = name or read_models[0]
         applied = ",".join(_APPLIED.format(read_model=model) for model in read_models)
-        self._freshness = _FRESHNESS.format(applied=applied)
+        self._freshness = _FRESHNESS.format(applied=applied, read_models_as_of=READ_MODELS_AS_OF)
         self._sql = _ASK.format(freshness=self._freshness, question=sql)
         self._parameters = parameters
         self._answer = answer
@@ -113,20 +110,18 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
             question = self.question.model_validate({**request.query, **request.path_parameters})
         except ValidationError as error:
             raise invalid_fields(findings(error)) from error
+        common = self._common(wish, request)
         parameters = self._parameters(question, request.principal)
         if isinstance(parameters, NotFound):
-            raise Problem(404, parameters.code, parameters.detail)
-        freshness, rows = self._ask_until(wish, {**parameters, **self._common(wish, request)})
-        headers = {
-            **freshness.headers(wish),
-            "cache-control": "private, no-cache",
-            "x-correlation-id": request.correlation_id,
-        }
+            freshness = self._look(common)
+            raise _not_found(parameters, _headers(freshness, wish, request))
+        freshness, rows = self._ask_until(wish, {**parameters, **common})
+        headers = _headers(freshness, wish, request)
         if (behind := freshness.problem(wish)) is not None:
             raise behind
         answer = self._answer(question, rows)
         if isinstance(answer, NotFound):
-            raise Problem(404, answer.code, answer.detail, headers=headers)
+            raise _not_found(answer, headers)
         if answer.version is not None:
             headers["etag"] = etag = f'"{answer.version}"'
             known = request.headers.get("if-none-match", "")
@@ -145,28 +140,61 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
     def _ask_until(
         self, wish: Wish, parameters: Mapping[str, object]
     ) -> tuple[Freshness, list[Row]]:
-        """Ask; if that is not as fresh as wished, wait for it, as long as wished, and ask again."""
-        freshness, rows = self._ask(parameters)
-        started = time.monotonic()
-        while not freshness.reaches(wish) and (waited := time.monotonic() - started) < (
-            wish.wait or 0
-        ):
-            time.sleep(min(_pause_after(waited), (wish.wait or 0) - waited))
-            freshness = self._fresh(self._database.rows(self._freshness, parameters)[0])
-            if freshness.reaches(wish):
-                return self._ask(parameters)
+        """Ask; if the answer is not as fresh as wished, wait for that, as long as wished.
+
+        Looks in between read the freshness only. What is returned is always one whole answer with
+        the freshness that it was read with, also when the wait is over.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer, nor in the time of the wait.
+        """
+        wait = Wait(wish.wait or 0)
+
+        def ask_first() -> tuple[Freshness, list[Row]]:
+            waited = timedelta(seconds=wait.waited)  # more than nothing after an outage
+            freshness, rows = self._ask(parameters)
+            return replace(freshness, asked_at=freshness.read_at - waited), rows
+
+        freshness, rows = wait.despite_outages(ask_first)
+        asked_at = freshness.asked_at
+        while not freshness.reaches(wish) and wait.left > 0:
+            wait.until(lambda: self._look(parameters, asked_at).reaches(wish))
+            freshness, rows = wait.despite_outages(lambda: self._ask(parameters, asked_at))
         return freshness, rows
 
-    def _ask(self, parameters: Mapping[str, object]) -> tuple[Freshness, list[Row]]:
+    def _ask(
+        self, parameters: Mapping[str, object], asked_at: datetime | None = None
+    ) -> tuple[Freshness, list[Row]]:
+        """Read the answer's rows and how fresh they are, in one statement."""
         found = self._database.rows(self._sql, parameters)
         rows = [row[_FRESHNESS_COLUMNS:] for row in found]
-        return self._fresh(found[0]), [row for row in rows if row[0] is not None]
+        return self._fresh(found[0], asked_at), [row for row in rows if row[0] is not None]
 
-    def _fresh(self, row: Row) -> Freshness:
-        read_at, as_of, applied = row[:_FRESHNESS_COLUMNS]
-        return Freshness(read_model=self._name, as_of=as_of, read_at=read_at, applied=applied)
+    def _look(
+        self, parameters: Mapping[str, object], asked_at: datetime | None = None
+    ) -> Freshness:
+        """Read only how fresh an answer would be."""
+        return self._fresh(self._database.rows(self._freshness, parameters)[0], asked_at)
+
+    def _fresh(self, row: Row, asked_at: datetime | None) -> Freshness:
+        read_at, as_of, parked, applied = row[:_FRESHNESS_COLUMNS]
+        return Freshness(
+            read_model=self._name,
+            as_of=as_of,
+            read_at=read_at,
+            applied=applied,
+            parked=parked,
+            asked_at=asked_at,
+        )
 
 
-def _pause_after(waited: float) -> float:
-    """Give the seconds until the next look: from 2 ms at first to 10 ms."""
-    return min(_PAUSE + waited / 2, _LONGEST_PAUSE)
+def _headers(freshness: Freshness, wish: Wish, request: Request) -> dict[str, str]:
+    return {
+        **freshness.headers(wish),
+        "cache-control": "private, no-cache",
+        "x-correlation-id": request.correlation_id,
+    }
+
+
+def _not_found(refusal: NotFound, headers: Mapping[str, str]) -> Problem:
+    return Problem(404, refusal.code, refusal.detail, headers=headers)

@@ -1,0 +1,98 @@
+"""Batches of made records, as an event source brings them, for projectors in this process."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ordering.delivery.envelope import write_event, write_watermark
+from ordering.events import OrderPlaced
+from ordering.evolution import evolve
+from ordering.evolution import record as record_events
+from projectors import customer_orders, order_details
+from tests.domain.vocabulary import NOW, an_order_was_placed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ordering.events import OrderEvent
+    from ordering.postgres import Database
+
+PROJECTORS = [order_details.handler, customer_orders.handler]
+
+
+def new_order() -> str:
+    return str(uuid.uuid4())
+
+
+def record_of(order_id: str, version: int, event: OrderEvent, at: datetime = NOW) -> bytes:
+    before = None if isinstance(event, OrderPlaced) else evolve(None, an_order_was_placed())
+    (recorded,), _ = record_events(before, [event])
+    return write_event(
+        order_id=order_id,
+        version=version,
+        event_type=type(event).__name__,
+        schema_version=event.schema_version,
+        data=recorded.data(),
+        metadata={"actor": "operator", "correlation_id": "c", "traceparent": "t"},
+        recorded_at=at,
+    )
+
+
+def ago(seconds: float) -> datetime:
+    """Give a time so many seconds ago; below 0 it is in the future."""
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+def watermark(as_of: datetime, partitions: int = 1, **data: object) -> bytes:
+    """Write a watermark whose data may have more than the relay writes today."""
+    record = json.loads(write_watermark(as_of, partitions))
+    record["data"] |= data
+    return json.dumps(record).encode()
+
+
+def batch(partitions: Mapping[int, list[bytes | None]], first_offset: int = 0) -> dict[str, Any]:
+    return {
+        "eventSource": "aws:kafka",
+        "records": {
+            f"ordering.orders-{partition}": [
+                {
+                    "topic": "ordering.orders",
+                    "partition": partition,
+                    "offset": offset,
+                    "value": None if value is None else base64.b64encode(value).decode(),
+                    "headers": [],
+                }
+                for offset, value in enumerate(values, start=first_offset)
+            ]
+            for partition, values in partitions.items()
+        },
+    }
+
+
+def already_read(database: Database, partition: int, next_offset: int) -> None:
+    """Say that the projections have got so far in the partition."""
+    database.rows(
+        "insert into watermarks (projection, partition, next_offset)"
+        " select name, %(partition)s, %(next)s"
+        " from unnest(array['order_details', 'customer_orders']) as name",
+        {"partition": partition, "next": next_offset},
+    )
+
+
+def apply(database: Database, event: dict[str, Any]) -> list[tuple[str, int]]:
+    """Give both projectors the batch; answer where they stopped, which must be the same."""
+    failures = []
+    for function in PROJECTORS:
+        answer = function.using(database)(event, None)
+        failures.append(
+            [
+                (f["itemIdentifier"]["partition"], f["itemIdentifier"]["offset"])
+                for f in answer["batchItemFailures"]
+            ]
+        )
+    assert failures[0] == failures[1]
+    return failures[0]
