@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,25 +24,31 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
 
 
 @pytest.fixture
-def database(databases: Databases) -> CountingDatabase:
+def database(databases: Databases) -> Iterator[CountingDatabase]:
     """Give a command's connection to the write database."""
-    return CountingDatabase(databases.conninfo("write", "ordering_command"), "none", "test")
+    database = CountingDatabase(databases.conninfo("write", "ordering_command"), "none", "test")
+    with contextlib.closing(database):
+        yield database
 
 
 @pytest.fixture
-def owner(databases: Databases) -> Database:
+def owner(databases: Databases) -> Iterator[Database]:
     """Give the owner's connection to the write database."""
-    return databases.owner("write")
+    with contextlib.closing(databases.owner("write")) as owner:
+        yield owner
 
 
 @pytest.fixture
-def projector(databases: Databases) -> Database:
+def projector(databases: Databases) -> Iterator[Database]:
     """Give a projector's connection to the read database, which is empty."""
-    databases.owner("read").rows("truncate order_details, customer_orders, watermarks")
-    return databases.open("read", "ordering_projector")
+    with contextlib.closing(databases.owner("read")) as owner:
+        owner.rows("truncate order_details, customer_orders, watermarks")
+    with contextlib.closing(databases.open("read", "ordering_projector")) as projector:
+        yield projector
 
 
 @pytest.fixture
-def queries(databases: Databases) -> Database:
+def queries(databases: Databases) -> Iterator[Database]:
     """Give a query's connection to the read database."""
-    return databases.open("read", "ordering_query")
+    with contextlib.closing(databases.open("read", "ordering_query")) as queries:
+        yield queries

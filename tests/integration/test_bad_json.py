@@ -30,11 +30,6 @@ MAX_BODY_BYTES = 262_144
 
 
 @pytest.fixture
-def database(databases: Databases) -> Database:
-    return databases.open("write", "ordering_command")
-
-
-@pytest.fixture
 def order_id(database: Database) -> str:
     response = place_order.handler.using(database)(request(an_order()), None)
     return str(body_of(response)["order_id"])
