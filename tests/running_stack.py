@@ -103,15 +103,25 @@ class RunningStack:
     @contextlib.contextmanager
     def write_database(self) -> Iterator[psycopg2.extensions.cursor]:
         """Give a cursor of the write database's owner, in one transaction."""
-        record = self.record
+        with self._database(self.record.ports.write_database) as cursor:
+            yield cursor
+
+    @contextlib.contextmanager
+    def read_database(self) -> Iterator[psycopg2.extensions.cursor]:
+        """Give a cursor of the read database's owner, in one transaction."""
+        with self._database(self.record.ports.read_database) as cursor:
+            yield cursor
+
+    @contextlib.contextmanager
+    def _database(self, port: int) -> Iterator[psycopg2.extensions.cursor]:
         with (
             contextlib.closing(
                 psycopg2.connect(
                     host="127.0.0.1",
-                    port=record.ports.write_database,
+                    port=port,
                     dbname="ordering",
                     user="ordering_owner",
-                    passfile=record.pgpass,
+                    passfile=self.record.pgpass,
                 )
             ) as connection,
             connection,

@@ -8,7 +8,8 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from ordering.delivery.relay import Relay, listen
+from ordering.delivery.outbox import listen
+from ordering.delivery.relay import Relay
 from ordering.delivery.topic import Topic
 from ordering.postgres import Database
 from ordering.settings import Relay as Settings

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
-from pydantic import create_model
+from pydantic import AwareDatetime, BaseModel, Field, create_model
 
 from infra.contracts.schemas import Schema, plain
-from ordering.delivery.envelope import CONTENT_TYPE, SOURCE, WATERMARK_TYPE
+from ordering.delivery.envelope import (
+    CONTENT_TYPE,
+    SOURCE,
+    WATERMARK_SCHEMA,
+    WATERMARK_TYPE,
+    write_watermark,
+)
 from ordering.events import EVENT_TYPES
 from ordering.recorded import After
 
@@ -22,15 +29,32 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 SCHEMAS: Final = "docs/events/schemas"
 SAMPLES: Final = "tests/data/events"
 TOPIC: Final = "ordering.orders"
+WATERMARK: Final = "Watermark.v1"
+
+
+class Watermark(BaseModel):
+    """How far the partition is complete."""
+
+    as_of: AwareDatetime = Field(
+        description="every command acknowledged before is in this partition before this record"
+    )
+    partitions: int = Field(ge=1, description="of the topic, each of which gets watermarks")
+    withheld: int | None = Field(
+        default=None,
+        ge=0,
+        description="orders that Kafka does not take the next event of, so that events of theirs "
+        "from before `as_of` are missing; none if it is not there",
+    )
 
 
 def documents() -> Mapping[str, str]:
-    """Give the schemas of the newest event versions, and the AsyncAPI document of all versions."""
+    """Give the schemas of the newest versions, and the AsyncAPI document of all versions."""
     written = {
         f"{SCHEMAS}/{name}.v{event.schema_version}.json": json.dumps(schema_of(name), indent=2)
         + "\n"
         for name, event in EVENT_TYPES.items()
     }
+    written[f"{SCHEMAS}/{WATERMARK}.json"] = json.dumps(_watermark_schema(), indent=2) + "\n"
     asyncapi = yaml.safe_dump(_asyncapi(), sort_keys=False, allow_unicode=True, width=100)
     return {**written, "docs/events/asyncapi.yaml": asyncapi}
 
@@ -57,7 +81,7 @@ def _asyncapi() -> dict[str, Any]:
             for name, event in EVENT_TYPES.items()
             for version in range(1, event.schema_version + 1)
         },
-        "Watermark": _watermark(),
+        WATERMARK: _watermark(),
     }
     return {
         "asyncapi": "3.0.0",
@@ -179,21 +203,20 @@ def _envelope() -> Schema:
     }
 
 
-def _watermark() -> dict[str, Any]:
-    data = {
-        "type": "object",
-        "properties": {
-            "as_of": {
-                "type": "string",
-                "format": "date-time",
-                "description": "every command acknowledged before is in this partition before this",
-            },
-            "partitions": {"type": "integer", "minimum": 1},
-        },
-        "required": ["as_of", "partitions"],
-    }
+def _watermark_schema() -> Schema:
     return {
-        "name": "Watermark",
+        "$schema": _DIALECT,
+        "$id": WATERMARK_SCHEMA,
+        "title": "Watermark",
+        "description": Watermark.__doc__,
+        **plain(Watermark.model_json_schema(), tolerant=True),
+    }
+
+
+def _watermark() -> dict[str, Any]:
+    as_of = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    return {
+        "name": WATERMARK,
         "title": "Watermark",
         "summary": "How far the partition is complete; on every partition, without a key.",
         "contentType": CONTENT_TYPE,
@@ -201,13 +224,15 @@ def _watermark() -> dict[str, Any]:
             "type": "object",
             "properties": {
                 "specversion": {"const": "1.0"},
-                "id": {"type": "string"},
+                "id": {"type": "string", "description": "watermark/<partition>/<as of>"},
                 "source": {"const": SOURCE},
                 "type": {"const": WATERMARK_TYPE},
                 "time": {"type": "string", "format": "date-time"},
                 "datacontenttype": {"const": "application/json"},
-                "data": data,
+                "dataschema": {"const": WATERMARK_SCHEMA},
+                "data": {"$ref": f"./schemas/{WATERMARK}.json"},
             },
             "required": ["specversion", "id", "source", "type", "data"],
         },
+        "examples": [{"name": "Watermark", "payload": json.loads(write_watermark(as_of, 4))}],
     }

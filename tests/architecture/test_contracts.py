@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from infra.contracts.functions import read_template
+from ordering.delivery.envelope import write_watermark
 from ordering.events import EVENT_TYPES
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +30,7 @@ def test_the_asyncapi_document_is_valid_and_has_every_event() -> None:
     document = yaml.safe_load((EVENTS / "asyncapi.yaml").read_text())
     schema = json.loads((ROOT / "tests" / "data" / "asyncapi" / "3.0.0.json").read_text())
     jsonschema.Draft7Validator(schema).validate(document)
-    assert set(document["channels"]["orders"]["messages"]) == {*VERSIONS, "Watermark"}
+    assert set(document["channels"]["orders"]["messages"]) == {*VERSIONS, "Watermark.v1"}
     for name, message in document["components"]["messages"].items():
         for reference in re.findall(r"'\./([^']*)'", str(message)):
             assert (EVENTS / reference).is_file(), (name, reference)
@@ -48,6 +50,31 @@ def test_each_example_fits_its_message() -> None:
         assert own["type"]["const"] == example["payload"]["type"]
         assert own["dataschema"]["const"] == example["payload"]["dataschema"]
         assert own["data"]["$ref"] == f"./schemas/{name}.json"
+
+
+@pytest.mark.parametrize("withheld", [0, 3])
+def test_watermarks_as_the_relay_writes_them_fit_their_message(withheld: int) -> None:
+    document = yaml.safe_load((EVENTS / "asyncapi.yaml").read_text())
+    message = document["components"]["messages"]["Watermark.v1"]
+    schema = json.loads((EVENTS / "schemas" / "Watermark.v1.json").read_text())
+    jsonschema.Draft202012Validator.check_schema(schema)
+    own = dict(message["payload"])
+    assert own["properties"].pop("data") == {"$ref": "./schemas/Watermark.v1.json"}
+    assert own["properties"]["dataschema"]["const"] == schema["$id"]
+    (example,) = message["examples"]
+    as_of = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    written = [
+        json.loads(write_watermark(as_of, 4, partition=partition, withheld=withheld))
+        for partition in range(4)
+    ]
+    for record in [example["payload"], *written]:
+        jsonschema.Draft202012Validator(own).validate(record)
+        jsonschema.Draft202012Validator(schema).validate(record["data"])
+    # CloudEvents 1.0: records with the same source and id are duplicates.
+    assert len({(record["source"], record["id"]) for record in written}) == 4
+    assert {record["data"].get("withheld", 0) for record in written} == {withheld}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate({"as_of": as_of.isoformat()})
 
 
 VALIDATES = re.compile(

@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
 
-from commands import place_order
+from commands import add_note, place_order
 from ordering.ids import uuid7
-from ordering.postgres import Database, DatabaseUnavailableError
+from ordering.postgres import Database, DatabaseUnavailableError, is_temporary
 from projectors import order_details
 from queries import get_order
 from tests.integration.commands_on_postgres import placed
@@ -165,3 +166,149 @@ def test_a_statement_that_the_server_gives_up_leaves_the_connection_as_it_was(
     with pytest.raises(DatabaseUnavailableError, match="statement timeout"):
         database.rows("set statement_timeout = 10; select pg_sleep(1)")
     assert database.rows("select pg_backend_pid() = %(pid)s", {"pid": pid}) == [(True,)]
+
+
+# ── what passes by itself ────────────────────────────────────────────────────────────────────────
+
+TEMPORARY = [
+    *("08000", "08001", "08003", "08004", "08006", "08007", "08P01"),
+    *("57P01", "57P02", "57P03", "57P04", "57P05", "57014"),
+    *("53000", "53100", "53200", "53300", "53400", "58000", "58030"),
+    *("25006", "40001", "40P01", "55P03", "42P01", "3F000", "28000", "28P01"),
+]
+LASTING = [
+    *("22001", "22P02", "22P05", "23505", "23514", "42601", "42501", "42703", "0A000"),
+    *("54000", "25P02", "26000", "34000", "55000", "XX000"),
+]
+
+
+@pytest.mark.parametrize("code", [*TEMPORARY, *LASTING])
+def test_the_sqlstate_tells_whether_an_error_passes(databases: Databases, code: str) -> None:
+    database = databases.open("write", "ordering_command")
+    statement = f"do $$ begin raise exception 'so be it' using errcode = '{code}'; end $$"
+    wanted = DatabaseUnavailableError if code in TEMPORARY else psycopg2.Error
+    with pytest.raises(wanted, match="so be it"):
+        database.rows(statement)
+    starting = databases.open("write", "ordering_command", on_connect=statement)
+    for use in (
+        lambda: starting.rows("select 1"),
+        lambda: starting.wait_for_notification("x", 0.1),
+        starting.session,
+    ):
+        with pytest.raises(wanted, match="so be it"):
+            use()
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (psycopg2.OperationalError("could not translate host name"), True),
+        (psycopg2.OperationalError("SSL error: unexpected eof while reading"), True),
+        (psycopg2.InterfaceError("connection already closed"), True),
+        (psycopg2.DatabaseError("error with status PGRES_TUPLES_OK and no message"), True),
+        (psycopg2.ProgrammingError("can't adapt type 'object'"), False),
+        (psycopg2.NotSupportedError("can't do that"), False),
+    ],
+)
+def test_without_an_sqlstate_it_is_the_connection(error: psycopg2.Error, *, passes: bool) -> None:
+    assert is_temporary(error) is passes
+
+
+@pytest.mark.parametrize(
+    "conninfo",
+    [
+        "host=nowhere.invalid dbname=ordering user=x",
+        "host=127.0.0.1 port=1 dbname=ordering user=x",
+        "{} sslmode=require",
+        "{} password=wrong",
+        "{} user=nobody",
+        "{} dbname=nothing",
+    ],
+)
+def test_whatever_keeps_a_connection_from_being_opened_passes(
+    databases: Databases, conninfo: str
+) -> None:
+    database = Database(
+        conninfo.format(databases.conninfo("write", "ordering_command")), "none", "test"
+    )
+    for use in (
+        lambda: database.rows("select 1"),
+        lambda: database.wait_for_notification("x", 0.1),
+        database.session,
+    ):
+        with pytest.raises(DatabaseUnavailableError):
+            use()
+
+
+def test_a_connection_to_a_read_only_server_is_closed_and_the_next_one_is_another(
+    databases: Databases,
+) -> None:
+    database = databases.open("write", "ordering_command")
+    superuser = databases.open("write", "postgres")
+    superuser.rows("alter role ordering_command set default_transaction_read_only = on")
+    try:
+        pid = backend_of(database)
+        response = place_order.handler.using(database)(request(an_order()), None)
+        assert (response["statusCode"], body_of(response)["code"]) == (503, "service-unavailable")
+        assert response["headers"]["retry-after"] == "1"
+    finally:
+        superuser.rows("alter role ordering_command reset default_transaction_read_only")
+    assert backend_of(database) != pid
+    placed(database)
+
+
+# ── characters ───────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        (
+            "alter role ordering_command set client_encoding = 'LATIN1'",
+            "alter role ordering_command reset client_encoding",
+        ),
+        (
+            "alter database ordering set client_encoding = 'LATIN1'",
+            "alter database ordering reset client_encoding",
+        ),
+        (
+            "alter role ordering_command set client_encoding = 'SQL_ASCII'",
+            "alter role ordering_command reset client_encoding",
+        ),
+    ],
+)
+def test_no_setting_of_the_database_decides_which_characters_a_text_can_have(
+    databases: Databases, begin: str, end: str
+) -> None:
+    superuser = databases.open("write", "postgres")
+    superuser.rows(begin)
+    try:
+        assert_text_is_kept(databases)
+    finally:
+        superuser.rows(end)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII", "WIN1252", "EUC_JP"])
+def test_no_variable_of_the_environment_decides_it_either(
+    databases: Databases, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", encoding)
+    assert_text_is_kept(databases)
+
+
+def assert_text_is_kept(databases: Databases) -> None:
+    text = "9 € für 誰か 🚚"
+    database = databases.open("write", "ordering_command")
+    order_id = placed(database)
+    event = request({"text": text}, path={"order_id": order_id})
+    assert add_note.handler.using(database)(event, None)["statusCode"] == 200
+    written = (
+        "select data ->> 'text', octet_length(data ->> 'text') from order_events"
+        " where order_id = %(id)s and version = 2"
+    )
+    owner = databases.owner("write")
+    assert owner.rows(written, {"id": order_id}) == [(text, len(text.encode()))]
+    with databases.owner("write").session() as session, session.cursor() as cursor:
+        cursor.execute(written, {"id": order_id})
+        assert cursor.fetchone() == (text, len(text.encode()))
+    session.close()

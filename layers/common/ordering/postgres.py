@@ -36,6 +36,30 @@ _OPTIONS: Final = {
     "keepalives_idle": 3,
     "keepalives_interval": 1,
     "keepalives_count": 3,
+    # Set here, because neither the environment (PGCLIENTENCODING) nor a setting of the role or the
+    # database may decide which characters a text can have.
+    "client_encoding": "UTF8",
+}
+# SQLSTATEs that end without a change of ours (PostgreSQL manual, appendix A).
+_TEMPORARY_CLASSES: Final = {
+    "08",  # connection exceptions
+    "28",  # passwords and tokens rotate; a proxy signs in with the first statement
+    "53",  # too many connections, out of memory, disk full
+    "58",  # input and output errors of the server's system
+}
+_TEMPORARY_CODES: Final = {
+    errorcodes.READ_ONLY_SQL_TRANSACTION,  # a standby, or a primary that was demoted
+    errorcodes.SERIALIZATION_FAILURE,
+    errorcodes.DEADLOCK_DETECTED,
+    errorcodes.LOCK_NOT_AVAILABLE,
+    errorcodes.QUERY_CANCELED,
+    errorcodes.ADMIN_SHUTDOWN,
+    errorcodes.CRASH_SHUTDOWN,
+    errorcodes.CANNOT_CONNECT_NOW,
+    errorcodes.DATABASE_DROPPED,
+    errorcodes.IDLE_SESSION_TIMEOUT,
+    errorcodes.UNDEFINED_TABLE,  # a migration is under way
+    errorcodes.INVALID_SCHEMA_NAME,  # likewise
 }
 
 Row = tuple[Any, ...]
@@ -44,6 +68,21 @@ ResultT = TypeVar("ResultT")
 
 class DatabaseUnavailableError(Exception):
     """The database did not answer. What was asked may or may not have happened; never half."""
+
+
+def is_temporary(error: psycopg2.Error) -> bool:
+    """Tell whether the same statement may succeed later, without a change of ours.
+
+    psycopg2's own classes do not tell: a standby that refuses to write is an InternalError, and an
+    index entry that is too large is an OperationalError.
+    """
+    if error.pgcode is None:
+        # The connection could not be opened or was lost: libpq gives no SQLSTATE for it. A bare
+        # DatabaseError is an answer that libpq could not make sense of. The other classes are
+        # mistakes in the call.
+        is_of_connection = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+        return is_of_connection or type(error) is psycopg2.DatabaseError
+    return error.pgcode[:2] in _TEMPORARY_CLASSES or error.pgcode in _TEMPORARY_CODES
 
 
 class _Link:
@@ -132,7 +171,7 @@ class Database:
         """Give an open connection.
 
         Raises:
-            DatabaseUnavailableError: none could be opened.
+            DatabaseUnavailableError: none could be opened now (see ``is_temporary``).
         """
         if self._link is not None and self._link.is_alive():
             return self._link
@@ -143,26 +182,31 @@ class Database:
             if self._on_connect:
                 link.cursor.execute(self._on_connect)
                 link.wait(until)
-        except psycopg2.OperationalError as error:
+        except psycopg2.Error as error:
             self.close()
-            raise DatabaseUnavailableError(str(error)) from error
+            if is_temporary(error):
+                raise DatabaseUnavailableError(str(error)) from error
+            raise
         return link
 
     def session(self) -> psycopg2.extensions.connection:
         """Open an ordinary connection that waits as long as it takes: for one long transaction.
 
         Raises:
-            DatabaseUnavailableError: none could be opened.
+            DatabaseUnavailableError: none could be opened now (see ``is_temporary``).
         """
+        session: psycopg2.extensions.connection | None = None
         try:
-            session: psycopg2.extensions.connection = psycopg2.connect(
-                self._conninfo, **self._options()
-            )
+            session = psycopg2.connect(self._conninfo, **self._options())
             if self._on_connect:
                 with session, session.cursor() as cursor:
                     cursor.execute(self._on_connect)
-        except psycopg2.OperationalError as error:
-            raise DatabaseUnavailableError(str(error)) from error
+        except psycopg2.Error as error:
+            if session is not None:
+                session.close()
+            if is_temporary(error):
+                raise DatabaseUnavailableError(str(error)) from error
+            raise
         return session
 
     def wait_for_notification(self, channel: str, seconds: float) -> bool:
@@ -171,7 +215,7 @@ class Database:
         A connection that is gone is opened anew; what was notified in between is not known.
 
         Raises:
-            DatabaseUnavailableError: none could be opened, or it went away while this waited.
+            DatabaseUnavailableError: none could be opened now, or it went away while this waited.
         """
         until = time.monotonic() + seconds
         link = self._linked()
@@ -211,7 +255,8 @@ class Database:
 
         Raises:
             DatabaseUnavailableError: the server is down, starting, stopping, silent, read-only
-                after a failover, out of connections, or gave up on a lock or a timeout.
+                after a failover, out of connections, being migrated, or gave up on a lock or a
+                timeout (see ``is_temporary``).
         """
         link = self._linked()
         try:
@@ -222,17 +267,16 @@ class Database:
             finally:
                 link.wait(until)
             return (link.cursor.fetchall() if link.cursor.description is not None else []), result
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            # Without an SQLSTATE it is the connection that failed, or is still waiting.
-            if error.pgcode is None or link.connection.closed:
+        except psycopg2.Error as error:
+            if not is_temporary(error):
+                raise
+            # Without an SQLSTATE it is the connection that failed, or is still waiting. After a
+            # failover the old server may still take connections, but no writes: the next
+            # connection looks for the new one.
+            is_read_only = error.pgcode == errorcodes.READ_ONLY_SQL_TRANSACTION
+            if error.pgcode is None or is_read_only or link.connection.closed:
                 self.close()
             raise DatabaseUnavailableError(str(error)) from error
-        except psycopg2.Error as error:
-            # After a failover the old endpoint may still take connections, but no writes.
-            if error.pgcode == errorcodes.READ_ONLY_SQL_TRANSACTION:
-                self.close()
-                raise DatabaseUnavailableError(str(error)) from error
-            raise
 
     def close(self) -> None:
         """Close the connection; the next statement opens another."""

@@ -1,8 +1,10 @@
 """The record on the topic: one CloudEvents 1.0 JSON object (structured mode) per event.
 
 ``id`` is ``<order id>/<version>``, ``sequence`` the version, ``partitionkey`` the order id. A
-watermark is a record of its own type, on every partition. Written here for the relay, which has no
-use for what events mean and does not import it; read in ``published.py``.
+watermark is a record of its own type, on every partition; its ``id`` is
+``watermark/<partition>/<as of>``, so that no two are duplicates (CloudEvents 1.0: same ``source``
+and ``id``). Written here for the relay, which does not import what events mean; read in
+``published.py``.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 CONTENT_TYPE: Final = "application/cloudevents+json"
 SOURCE: Final = "ordering"
 WATERMARK_TYPE: Final = "ordering.watermark.v1"
+WATERMARK_SCHEMA: Final = "urn:ordering:events:Watermark:1"
 
 
 def write_event(
@@ -49,16 +52,26 @@ def write_event(
     return f'{json.dumps(attributes, ensure_ascii=False)[:-1]}, "data": {data}}}'.encode()
 
 
-def write_watermark(as_of: datetime, partitions: int) -> bytes:
-    """Give the value of a watermark record."""
+def write_watermark(
+    as_of: datetime, partitions: int, *, partition: int = 0, withheld: int = 0
+) -> bytes:
+    """Return the value of a watermark record for one of the topic's ``partitions``.
+
+    ``withheld`` counts the orders whose next event Kafka refused, so that events of theirs which
+    were recorded before ``as_of`` are missing.
+    """
+    data: dict[str, object] = {"as_of": as_of.isoformat(), "partitions": partitions}
+    if withheld:
+        data["withheld"] = withheld
     return json.dumps(
         {
             "specversion": "1.0",
-            "id": f"watermark/{as_of.isoformat()}",
+            "id": f"watermark/{partition}/{as_of.isoformat()}",
             "source": SOURCE,
             "type": WATERMARK_TYPE,
             "time": as_of.isoformat(),
             "datacontenttype": "application/json",
-            "data": {"as_of": as_of.isoformat(), "partitions": partitions},
+            "dataschema": WATERMARK_SCHEMA,
+            "data": data,
         }
     ).encode()

@@ -7,26 +7,48 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import TYPE_CHECKING, Any, Final
+import time
+from typing import TYPE_CHECKING, Final
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError
+from kafka.errors import (
+    CorruptRecordError,
+    InvalidRecordError,
+    InvalidTimestampError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+)
 
+from ordering.observability import logger
 from ordering.settings import IAM, Relay
 
+from .bus import BusUnavailableError, Delivery
 from .envelope import CONTENT_TYPE, write_watermark
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import datetime
 
+MAX_REQUEST_BYTES: Final = 1_048_576
+"""The largest record that the producer sends, with key and headers.
+
+An event with the most data that a command can make (900,000 bytes) and its envelope must fit, and
+the topic must take what the producer sends: max.message.bytes of OrdersTopic in template.yaml.
+"""
 _BOOTSTRAP_MS: Final = 3_000
 _DELIVERY_MS: Final = 4_000
+_ONE_BY_ONE_SECONDS: Final = 2.0
+"""How long records are tried one by one; the lease has to be renewed then."""
 _HEADERS: Final = [("content-type", CONTENT_TYPE.encode())]
-
-
-class BusUnavailableError(Exception):
-    """Kafka did not acknowledge. The records may or may not be in the topic."""
+_REFUSALS: Final = (
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    InvalidRecordError,
+    InvalidTimestampError,
+    CorruptRecordError,
+)
+"""Errors about a record's content. Sent again as it is, the record fails again."""
 
 
 class Topic:
@@ -36,28 +58,57 @@ class Topic:
         self._settings = settings
         self._opened: KafkaProducer | None = None
 
-    def publish(self, records: Sequence[tuple[str, bytes]]) -> None:
-        """Put (key, value) records on the topic and wait until all are acknowledged.
+    def connect(self) -> None:
+        """Open the producer, if it is not open, and look the topic up.
 
         Raises:
-            BusUnavailableError: at least one record was not acknowledged.
+            BusUnavailableError: no broker answers, or the topic is not there.
         """
-        self._send(
-            {"key": key.encode(), "value": value, "headers": _HEADERS} for key, value in records
-        )
+        self._partitions()
 
-    def publish_watermark(self, as_of: datetime) -> None:
+    def publish(self, records: Sequence[tuple[str, bytes]]) -> Delivery:
+        """Put (key, value) records on the topic; return when it is known what became of each.
+
+        Kafka refuses a whole batch because of one record, and kafka-python then fails all that it
+        has not sent yet with the same error. These records are tried one by one, so that only
+        those with a fault of their own are refused.
+        """
+        one_by_one_until = time.monotonic() + _ONE_BY_ONE_SECONDS
+        delivery = Delivery()
+        suspects = self._send(records, range(len(records)), delivery)
+        if len(suspects) > 1:
+            for number in list(suspects):
+                if delivery.failure or time.monotonic() >= one_by_one_until:
+                    return delivery
+                suspects = self._send(records, [number], delivery)
+                self._convict(suspects, delivery)
+        elif delivery.failure is None:
+            self._convict(suspects, delivery)
+        return delivery
+
+    def publish_watermark(self, as_of: datetime, withheld: int) -> None:
         """Put a watermark on every partition and wait until all are acknowledged.
 
         Raises:
             BusUnavailableError: at least one was not acknowledged.
         """
         partitions = self._partitions()
-        value = write_watermark(as_of, len(partitions))
-        self._send(
-            {"value": value, "partition": partition, "headers": _HEADERS}
-            for partition in partitions
-        )
+        try:
+            pending = [
+                self._producer().send(
+                    self._settings.kafka_topic,
+                    value=write_watermark(
+                        as_of, len(partitions), partition=partition, withheld=withheld
+                    ),
+                    partition=partition,
+                    headers=_HEADERS,
+                )
+                for partition in partitions
+            ]
+            for acknowledgement in pending:
+                acknowledgement.get(timeout=_DELIVERY_MS / 1000 + 1)
+        except Exception as error:
+            raise self._failure(error) from error
 
     def close(self) -> None:
         """Drop the connection; what was not acknowledged is not waited for."""
@@ -69,20 +120,69 @@ class Topic:
     def _partitions(self) -> list[int]:
         try:
             return sorted(self._producer().partitions_for(self._settings.kafka_topic))
-        except KafkaError as error:
-            self.close()
-            raise BusUnavailableError(str(error)) from error
+        except Exception as error:
+            raise self._failure(error) from error
 
-    def _send(self, records: Iterable[dict[str, Any]]) -> None:
+    def _send(
+        self, records: Sequence[tuple[str, bytes]], numbers: Iterable[int], delivery: Delivery
+    ) -> dict[int, KafkaError]:
+        """Send these records and note in ``delivery`` what became of each.
+
+        Return those that were refused together, with the error of each: not all need be at fault.
+        """
+        suspects: dict[int, KafkaError] = {}
+        pending = {}
+        trouble: Exception | None = None
         try:
             producer = self._producer()
-            pending = [producer.send(self._settings.kafka_topic, **record) for record in records]
-            for future in pending:
-                future.get(timeout=_DELIVERY_MS / 1000 + 1)
-        except KafkaError as error:
-            # A producer whose batch failed may have lost its place in the sequence: take a new one.
+            for number in numbers:
+                key, value = records[number]
+                try:
+                    pending[number] = producer.send(
+                        self._settings.kafka_topic,
+                        key=key.encode(),
+                        value=value,
+                        headers=_HEADERS,
+                    )
+                except MessageSizeTooLargeError as error:
+                    # Refused by the producer itself, which goes on.
+                    delivery.refused[number] = _reason(error)
+        except Exception as error:  # noqa: BLE001 - kafka-python raises more than KafkaError
+            trouble = error
+        until = time.monotonic() + _DELIVERY_MS / 1000 + 1
+        for number, acknowledgement in pending.items():
+            try:
+                acknowledgement.get(timeout=max(until - time.monotonic(), 0))
+            except Exception as error:  # noqa: BLE001 - as above
+                if isinstance(error, _REFUSALS) or type(error) is KafkaError:
+                    suspects[number] = error
+                else:
+                    trouble = trouble or error
+            else:
+                delivery.acknowledged.append(number)
+        if trouble is not None:
+            delivery.failure = self._failure(trouble)
+        elif suspects:
+            # A refusal is fatal to an idempotent producer of kafka-python: it fails ever after.
             self.close()
-            raise BusUnavailableError(f"{type(error).__name__}: {error}") from error
+        return suspects
+
+    def _convict(self, suspects: dict[int, KafkaError], delivery: Delivery) -> None:
+        """Note the record that was refused although it was sent alone."""
+        for number, error in suspects.items():
+            if isinstance(error, _REFUSALS):
+                delivery.refused[number] = _reason(error)
+            else:
+                delivery.failure = self._failure(error)
+
+    def _failure(self, error: Exception) -> BusUnavailableError:
+        """Close the producer, which may have lost its place in the sequence; return the failure."""
+        self.close()
+        if not isinstance(error, KafkaError | OSError):
+            logger.error("kafka-python failed", exc_info=error)
+        failure = BusUnavailableError(_reason(error))
+        failure.__cause__ = error
+        return failure
 
     def _producer(self) -> KafkaProducer:
         if self._opened is None:
@@ -97,8 +197,14 @@ class Topic:
                 acks="all",
                 enable_idempotence=True,
                 linger_ms=0,
+                # When Kafka refuses a record, kafka-python fails the requests that are under way
+                # too, although Kafka may have appended them: there is only one at a time.
+                max_in_flight_requests_per_connection=1,
+                max_request_size=MAX_REQUEST_BYTES,
                 bootstrap_timeout_ms=_BOOTSTRAP_MS,
                 max_block_ms=_BOOTSTRAP_MS,
+                # A broker that is back is noticed within half a second.
+                reconnect_backoff_max_ms=500,
                 request_timeout_ms=_DELIVERY_MS - 1_000,
                 delivery_timeout_ms=_DELIVERY_MS,
                 **security,
@@ -106,6 +212,10 @@ class Topic:
         return self._opened
 
 
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
 def _close(producer: KafkaProducer) -> None:
-    with contextlib.suppress(KafkaError):
+    with contextlib.suppress(Exception):
         producer.close(timeout=2 * _DELIVERY_MS / 1000)
