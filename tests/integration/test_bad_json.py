@@ -211,3 +211,19 @@ def test_another_type_of_content_is_refused(
     event = request({"text": "a"}, path={"order_id": order_id}, content_type=media_type)
     response = add_note.handler.using(database)(event, None)
     assert (response["statusCode"], body_of(response)["code"]) == (415, "unsupported-media-type")
+
+
+@pytest.mark.parametrize("number", ["1", "1.0", "1.000", "1e0", "10E-1"])
+def test_a_whole_number_may_be_written_like_any_other(
+    database: Database, order_id: str, number: str
+) -> None:
+    # For JSON Schema 1.0 is an integer, and some languages write one so.
+    body = f'{{"quantity": {number}, "reason": "r"}}'
+    assert send(database, cancel_line.handler, order_id, body, line_id="1")[0] == 200
+
+
+@pytest.mark.parametrize("number", ["1.5", "1e-1", "1e400", "-1e400", '"1"', "true", "null"])
+def test_what_is_no_whole_number_is_refused(database: Database, order_id: str, number: str) -> None:
+    body = f'{{"quantity": {number}, "reason": "r"}}'
+    status, problem = send(database, cancel_line.handler, order_id, body, line_id="1")
+    assert (status, [error["pointer"] for error in problem["errors"]]) == (422, ["/quantity"])

@@ -185,7 +185,15 @@ def _no_number(constant: str) -> Any:  # noqa: ANN401 - it never returns
     raise ValueError(f"{constant} is not a JSON number")
 
 
-_decoder: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_number)
+def _number(text: str) -> int | float:
+    """Return the number; 3.0 and 3e0 are the whole number 3, as JSON Schema has it."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+_decoder: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_float=_number, parse_constant=_no_number
+)
 
 
 def _utf8(body: str) -> bytes:
