@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import ModelWrapValidatorHandler, model_validator
+from pydantic import ConfigDict, ModelWrapValidatorHandler, model_validator
 
 from ordering.command_side import CommandFunction
 from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 class ApplyCoupon(Coupon):
     """Use a coupon that takes off a percentage or an amount of the order's currency."""
+
+    # The API's document tells of it as a choice between two schemas.
+    model_config = ConfigDict(json_schema_extra={"x-exactly-one-of": ["percent_off", "amount_off"]})
 
     @model_validator(mode="wrap")
     @classmethod

@@ -6,7 +6,7 @@ from typing import Any, Final, get_args
 
 from pydantic import TypeAdapter
 
-from infra.contracts.schemas import Schema, plain
+from infra.contracts.schemas import REFERENCE, Schema, name_enums, plain, without_defaults
 from ordering.events import EVENT_TYPES
 from ordering.parts import (
     Balance,
@@ -30,12 +30,28 @@ class MoneyAnswer(Value):
     currency: Currency
 
 
-_MONEY: Final = {"$ref": "#/components/schemas/Money"}
+def _reference(name: str) -> Schema:
+    return {"$ref": REFERENCE + name}
+
+
+_MONEY: Final = _reference("Money")
 _TEXT: Final = {"type": "string"}
 _TIME: Final = {"type": "string", "format": "date-time"}
 _COUNT: Final = {"type": "integer", "minimum": 0}
 _UUID: Final = {"type": "string", "format": "uuid"}
-STATUS: Final = {"type": "string", "enum": list(get_args(Status))}
+_STATUS: Final = _reference("OrderStatus")
+_ENUMS: Final[dict[str, Schema]] = {
+    "OrderStatus": {
+        "description": "Where an order stands",
+        "type": "string",
+        "enum": list(get_args(Status)),
+    },
+    "EventType": {
+        "description": "What happened to an order",
+        "type": "string",
+        "enum": list(EVENT_TYPES),
+    },
+}
 
 
 def _or_null(schema: Schema) -> Schema:
@@ -55,15 +71,20 @@ RECEIPT: Final = _object(
     {
         "order_id": _UUID,
         "version": {"type": "integer", "minimum": 1},
-        "status": STATUS,
-        "events": _list_of({"type": "string", "enum": list(EVENT_TYPES)}),
+        "status": _STATUS,
+        "events": _list_of(_reference("EventType")),
     },
     "What a command did: none, where the order was as the command wants it already.",
 )
 
+_PROBLEM_MEMBERS: Final = ("type", "title", "status", "detail", "code", "correlation_id")
+
 PROBLEM: Final[Schema] = {
     "type": "object",
-    "description": "RFC 9457 problem details",
+    "description": (
+        "RFC 9457 problem details, with a stable `code`. Where API Gateway answers by itself,"
+        " without a function, there may be nothing but `message`."
+    ),
     "properties": {
         "type": {"type": "string", "format": "uri-reference"},
         "title": _TEXT,
@@ -71,35 +92,41 @@ PROBLEM: Final[Schema] = {
         "detail": {**_TEXT, "description": "what is wrong and what to do, for people"},
         "code": {**_TEXT, "pattern": "^[a-z0-9-]+$", "description": "stable, for programs"},
         "correlation_id": {**_TEXT, "description": "what our logs know the request by"},
-        "errors": _list_of(
-            _object(
-                {
-                    "pointer": {**_TEXT, "description": "JSON pointer (RFC 6901) to the field"},
-                    "detail": _TEXT,
-                }
-            )
-        ),
+        "errors": {
+            **_list_of(_reference("InvalidField")),
+            "description": "every field that is not valid, with 422",
+        },
         "current_version": {"type": "integer", "description": "of the order, with 412"},
+        "message": {**_TEXT, "description": "API Gateway's own words"},
     },
-    "required": ["type", "title", "status", "detail", "code", "correlation_id"],
+    # None of them is plainly required: a generated client that insists on `code` would fail on
+    # API Gateway's answer to an expired token. A problem of a function has them all.
+    "dependentRequired": {
+        name: [other for other in _PROBLEM_MEMBERS if other != name] for name in _PROBLEM_MEMBERS
+    },
+    "minProperties": 1,
 }
-
-GATEWAY_ERROR: Final[Schema] = {
-    "type": "object",
-    "description": "An error of API Gateway's own",
-    "properties": {"message": _TEXT},
-    "required": ["message"],
-}
+INVALID_FIELD: Final[Schema] = _object(
+    {
+        "pointer": {**_TEXT, "description": "JSON pointer (RFC 6901) to the field"},
+        "detail": _TEXT,
+    },
+    "A field that is not valid, and why",
+)
 
 
 def _definitions(model: Any, definitions: dict[str, Schema]) -> Schema:  # noqa: ANN401 - any type
     """Give a model's schema; what it refers to goes to ``definitions``."""
-    template = "#/components/schemas/{model}"
+    template = REFERENCE + "{model}"
     adapter: TypeAdapter[Any] = TypeAdapter(model)
     schema = adapter.json_schema(mode="serialization", ref_template=template)
     for name, definition in schema.pop("$defs", {}).items():
-        definitions[name] = plain(definition, tolerant=True, nulls=True)
-    written: Schema = plain(schema, tolerant=True, nulls=True)
+        definitions[name] = _answered(definition)
+    return _answered(schema)
+
+
+def _answered(schema: Schema) -> Schema:
+    written: Schema = without_defaults(plain(schema, tolerant=True, nulls=True), mention=False)
     return written
 
 
@@ -110,19 +137,25 @@ def _part(model: Any, definitions: dict[str, Schema]) -> Schema:  # noqa: ANN401
         about = {k: v for k, v in schema["properties"][name].items() if k == "description"}
         schema["properties"][name] = {**_MONEY, **about}
     schema["required"] = list(schema["properties"])
+    name_enums(schema, definitions, model.__name__)
     return schema
 
 
 def _sums(model: Any) -> Schema:  # noqa: ANN401 - a model whose fields are all amounts
-    return _object(dict.fromkeys(model.model_fields, _MONEY))
+    said = {
+        name: {"description": field.description} if field.description else {}
+        for name, field in model.model_fields.items()
+    }
+    return _object({name: {**_MONEY, **about} for name, about in said.items()}, model.__doc__)
 
 
 def documents() -> dict[str, Schema]:
     """Give the schemas of all answers, by the names that operations refer to them by."""
     found: dict[str, Schema] = {
+        **_ENUMS,
         "Receipt": RECEIPT,
         "Problem": PROBLEM,
-        "GatewayError": GATEWAY_ERROR,
+        "InvalidField": INVALID_FIELD,
     }
     for model in (Line, Payment, Shipment, Return, Refund):
         found[model.__name__] = _part(model, found)
@@ -131,12 +164,21 @@ def documents() -> dict[str, Schema]:
     found["Money"] = _definitions(MoneyAnswer, {})
     found["Address"] = _part(Address, found)
     found["Units"] = _part(Units, found)
+    found["Totals"] = _sums(Totals)
+    found["Balance"] = _sums(Balance)
+    found["Hold"] = _object({"since": _TIME, "reason": _TEXT}, "Why an order is held")
+    found["Fulfilment"] = _object(
+        {"started_at": _TIME, "warehouse": _or_null(_TEXT)}, "Where an order is picked and packed"
+    )
+    found["Note"] = _object(
+        {"at": _TIME, "actor": _TEXT, "text": _TEXT}, "What somebody noted about an order"
+    )
     found["Order"] = _order()
     found["OrderItem"] = _object(
         {
             "order_id": _UUID,
             "version": {"type": "integer", "minimum": 1},
-            "status": STATUS,
+            "status": _STATUS,
             "updated_at": _TIME,
             "customer_id": _TEXT,
             "reference": _or_null(_TEXT),
@@ -145,35 +187,36 @@ def documents() -> dict[str, Schema]:
             "total": _MONEY,
             "line_count": _COUNT,
             "item_count": {**_COUNT, "description": "units neither cancelled nor returned"},
-        }
+        },
+        "An order in a list",
     )
-    found["OrderList"] = _page({"$ref": "#/components/schemas/OrderItem"})
-    read_model = {
-        "name": _TEXT,
-        "as_of": _or_null(_TIME),
-        "age_seconds": _or_null({"type": "number"}),
-        "events_behind": _or_null(_COUNT),
-    }
-    found["ReadModels"] = _page(_object(read_model))
+    found["OrderList"] = _page("OrderItem")
+    found["ReadModel"] = _object(
+        {
+            "name": _TEXT,
+            "as_of": _or_null(_TIME),
+            "age_seconds": _or_null({"type": "number"}),
+            "events_behind": _or_null(_COUNT),
+        },
+        "How fresh a read model is",
+    )
+    found["ReadModels"] = _page("ReadModel")
     return found
 
 
-def _page(item: Schema) -> Schema:
-    return _object({"items": _list_of(item), "next_cursor": _or_null(_TEXT)})
+def _page(item: str) -> Schema:
+    return _object(
+        {"items": _list_of(_reference(item)), "next_cursor": _or_null(_TEXT)},
+        "A page of a list; `next_cursor` asks for the next one, and is null on the last",
+    )
 
 
 def _order() -> Schema:
-    def part(name: str) -> Schema:
-        return {"$ref": f"#/components/schemas/{name}"}
-
-    held = _object({"since": _TIME, "reason": _TEXT})
-    fulfilment = _object({"started_at": _TIME, "warehouse": _or_null(_TEXT)})
-    note = _object({"at": _TIME, "actor": _TEXT, "text": _TEXT})
     return _object(
         {
             "order_id": _UUID,
             "version": {"type": "integer", "minimum": 1},
-            "status": STATUS,
+            "status": _STATUS,
             "updated_at": _TIME,
             "customer_id": _TEXT,
             "currency": _TEXT,
@@ -183,20 +226,20 @@ def _order() -> Schema:
             "completed_at": _or_null(_TIME),
             "cancelled_at": _or_null(_TIME),
             "cancellation_reason": _or_null(_TEXT),
-            "held": _or_null(held),
-            "fulfilment": _or_null(fulfilment),
-            "coupon": _or_null(part("Coupon")),
-            "lines": _list_of(part("Line")),
-            "totals": _sums(Totals),
-            "balance": _sums(Balance),
-            "units": part("Units"),
-            "payments": _list_of(part("Payment")),
-            "shipments": _list_of(part("Shipment")),
-            "returns": _list_of(part("Return")),
-            "refunds": _list_of(part("Refund")),
-            "notes": _list_of(note),
-            "shipping_address": part("Address"),
-            "billing_address": _or_null(part("Address")),
+            "held": _or_null(_reference("Hold")),
+            "fulfilment": _or_null(_reference("Fulfilment")),
+            "coupon": _or_null(_reference("Coupon")),
+            "lines": _list_of(_reference("Line")),
+            "totals": _reference("Totals"),
+            "balance": _reference("Balance"),
+            "units": _reference("Units"),
+            "payments": _list_of(_reference("Payment")),
+            "shipments": _list_of(_reference("Shipment")),
+            "returns": _list_of(_reference("Return")),
+            "refunds": _list_of(_reference("Refund")),
+            "notes": _list_of(_reference("Note")),
+            "shipping_address": _reference("Address"),
+            "billing_address": _or_null(_reference("Address")),
         },
         "Everything about one order",
     )

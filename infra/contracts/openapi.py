@@ -10,13 +10,23 @@ from infra.contracts import answers, examples
 from infra.contracts.functions import ROOT, HttpFile, files_of, read_template
 from infra.contracts.http_parts import (
     COMMAND_HEADERS,
+    GATEWAY_MESSAGES,
     HEADERS,
     QUERY_HEADERS,
     REQUEST_HEADERS,
-    problems_of,
+    headers_of,
 )
-from infra.contracts.schemas import Schema, plain
-from ordering.http import MAX_BODY_BYTES, TITLES
+from infra.contracts.problems import gateway_example, problems
+from infra.contracts.schemas import (
+    REFERENCE,
+    Schema,
+    camel,
+    name_enum,
+    name_enums,
+    plain,
+    without_defaults,
+)
+from ordering.http import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +40,8 @@ _ANSWERS: Final = {
     "get_read_models": "ReadModels",
 }
 _SINGLE_RESOURCES: Final = {"get_order"}
-_REFERENCE: Final = "#/components/schemas/"
+_MAX_LENGTHS: Final = {"uuid": 36, "date-time": 35}
+_LONGEST_CURSOR: Final = 255
 
 
 def documents() -> Mapping[str, str]:
@@ -60,6 +71,7 @@ def document() -> dict[str, Any]:
                 **operation_of(file, route, schemas),
             }
             paths.setdefault(route.path, {})[route.method.lower()] = operation
+    used = json.dumps(paths)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -67,6 +79,8 @@ def document() -> dict[str, Any]:
             "version": "1.0.0",
             "summary": "Orders: commands that change them, queries that read them",
             "description": _DESCRIPTION,
+            "contact": {"name": "The maintainers of Ordering"},
+            "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "/"}],
         "tags": [
@@ -76,8 +90,18 @@ def document() -> dict[str, Any]:
         "paths": dict(sorted(paths.items())),
         "components": {
             "schemas": dict(sorted(schemas.items())),
-            "examples": {name: {"value": problem} for name, problem in examples.problems().items()},
-            "headers": HEADERS,
+            "examples": {
+                **{name: {"value": problem} for name, problem in examples.problems().items()},
+                **{
+                    gateway_example(status): {"value": {"message": message}}
+                    for status, message in GATEWAY_MESSAGES.items()
+                },
+            },
+            "headers": {
+                name: header
+                for name, header in HEADERS.items()
+                if f'"#/components/headers/{name}"' in used
+            },
             "parameters": REQUEST_HEADERS,
             "securitySchemes": {
                 "jwt": {
@@ -109,35 +133,36 @@ are refused in requests; expect new ones in answers."""
 
 def _command(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> dict[str, Any]:
     opens = file.handler.opens_an_order
-    fields = _fields(file.handler.command, schemas)
+    fields = _fields(file.handler.command, schemas, nulls=True)
     success = {
         "description": "What was done",
-        "headers": _headers(*COMMAND_HEADERS, *(["Location"] if opens else [])),
+        "headers": headers_of([*COMMAND_HEADERS, *(["Location"] if opens else [])]),
         "content": _example_of(file, "Receipt", examples.receipt(file.stem)),
     }
     names = ["Idempotency-Key", *([] if opens else ["If-Match"]), "traceparent", "X-Correlation-Id"]
     operation: dict[str, Any] = {
         "parameters": [*_path_parameters(route, fields), *_parameters(names)],
     }
-    body = _body(file, route, fields)
+    body = _body(file, route, fields, schemas)
     if body is not None:
         operation["requestBody"] = body
     operation["responses"] = {
         "201" if opens else "200": success,
-        **_problems("command", file),
+        **problems("command", file),
     }
     return operation
 
 
 def _query(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> dict[str, Any]:
-    fields = _fields(file.handler.question, schemas)
+    fields = _fields(file.handler.question, schemas, nulls=False)
+    owner = file.handler.question.__name__
     in_path = _variables(route)
     query = [
         {
             "name": name,
             "in": "query",
             "required": name in fields.get("required", []),
-            "schema": schema,
+            "schema": name_enum(_bounded(name, schema), schemas, owner + camel(name)),
         }
         for name, schema in fields["properties"].items()
         if name not in in_path
@@ -146,10 +171,13 @@ def _query(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> dict
     names = ["Consistency-Token", "Prefer", "Cache-Control", "traceparent", "X-Correlation-Id"]
     success = {
         "description": "The answer, and how fresh it is",
-        "headers": _headers(*QUERY_HEADERS, *(["ETag"] if single else [])),
+        "headers": headers_of([*QUERY_HEADERS, *(["ETag"] if single else [])]),
         "content": _example_of(file, _ANSWERS[file.stem], examples.answer(file.stem)),
     }
-    unchanged = {"description": "It is what the client has", "headers": _headers("ETag")}
+    unchanged = {
+        "description": "It is what the client has",
+        "headers": headers_of([*QUERY_HEADERS, "ETag"]),
+    }
     return {
         "parameters": [
             *_path_parameters(route, fields),
@@ -159,7 +187,7 @@ def _query(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> dict
         "responses": {
             "200": success,
             **({"304": unchanged} if single else {}),
-            **_problems("query", file),
+            **problems("query", file),
         },
     }
 
@@ -167,17 +195,18 @@ def _query(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> dict
 def _example_of(file: HttpFile, schema: str, example: object) -> dict[str, Any]:
     return {
         "application/json": {
-            "schema": {"$ref": _REFERENCE + schema},
+            "schema": {"$ref": REFERENCE + schema},
             "examples": {file.stem: {"value": example}},
         }
     }
 
 
-def _fields(model: Any, schemas: dict[str, Schema]) -> Schema:  # noqa: ANN401 - any command's model
-    schema = model.model_json_schema(ref_template=_REFERENCE + "{model}Input")
+def _fields(model: Any, schemas: dict[str, Schema], *, nulls: bool) -> Schema:  # noqa: ANN401 - any command's model
+    schema = model.model_json_schema(ref_template=REFERENCE + "{model}Input")
     for name, definition in schema.pop("$defs", {}).items():
-        schemas[f"{name}Input"] = plain(definition, tolerant=False)
-    fields: Schema = plain(schema, tolerant=False)
+        part = plain(definition, tolerant=False, nulls=nulls)
+        schemas[f"{name}Input"] = without_defaults(part, mention=True)
+    fields: Schema = plain(schema, tolerant=False, nulls=nulls)
     return fields
 
 
@@ -186,17 +215,31 @@ def _variables(route: HttpRoute) -> list[str]:
 
 
 def _path_parameters(route: HttpRoute, fields: Schema) -> list[dict[str, Any]]:
-    order_id = {"type": "string", "format": "uuid"}
-    found = {"order_id": order_id, **fields["properties"]}
-    if "order_id" in fields["properties"]:
-        found["order_id"] = order_id
+    found = {**fields["properties"], "order_id": {"type": "string", "format": "uuid"}}
     return [
-        {"name": name, "in": "path", "required": True, "schema": found[name]}
+        {"name": name, "in": "path", "required": True, "schema": _bounded(name, found[name])}
         for name in _variables(route)
     ]
 
 
-def _body(file: HttpFile, route: HttpRoute, fields: Schema) -> dict[str, Any] | None:
+def _bounded(name: str, schema: Schema) -> Schema:
+    """Return a text parameter's schema with the length that a valid value has at most."""
+    if schema.get("type") != "string" or {"enum", "maxLength"} & schema.keys():
+        return schema
+    if name == "cursor":
+        return {**schema, "maxLength": _LONGEST_CURSOR}
+    longest = _MAX_LENGTHS.get(schema.get("format", ""))
+    repeated = re.search(r"\{0,(\d+)\}\$$", schema.get("pattern", ""))
+    if longest is None and repeated is not None:
+        longest = 1 + int(repeated[1])  # a first character of another class
+    if longest is None:
+        raise ValueError(f"the parameter {name} has no maxLength")
+    return {**schema, "maxLength": longest}
+
+
+def _body(
+    file: HttpFile, route: HttpRoute, fields: Schema, schemas: dict[str, Schema]
+) -> dict[str, Any] | None:
     in_path = _variables(route)
     properties = {n: schema for n, schema in fields["properties"].items() if n not in in_path}
     if not properties:
@@ -207,50 +250,40 @@ def _body(file: HttpFile, route: HttpRoute, fields: Schema) -> dict[str, Any] | 
     schema["properties"] = properties
     if required:
         schema["required"] = required
+    name = file.handler.command.__name__
+    name_enums(schema, schemas, name)
+    one_of = schema.pop("x-exactly-one-of", [])
+    schema = without_defaults(schema, mention=True)
+    schemas[name] = _either(name, schema, one_of, schemas) if one_of else schema
     return {
         "required": bool(required),
         "content": {
             "application/json": {
-                "schema": schema,
+                "schema": {"$ref": REFERENCE + name},
                 "examples": {file.stem: {"value": json.loads(sample["body"])}},
             }
         },
     }
 
 
+def _either(name: str, schema: Schema, one_of: list[str], schemas: dict[str, Schema]) -> Schema:
+    """Return the choice between schemas of which each has one of the fields, and no other of them.
+
+    Generators know no other way to say that: they pass over conditions beside the properties.
+    """
+    choices = []
+    for chosen in one_of:
+        value, _ = schema["properties"][chosen]["anyOf"]  # it, or null
+        fields = {**{field: {"const": None} for field in one_of}, chosen: value}
+        choices.append(name + camel(chosen))
+        schemas[choices[-1]] = {
+            **schema,
+            "properties": schema["properties"] | fields,
+            "required": [*schema.get("required", []), chosen],
+        }
+    references = [{"$ref": REFERENCE + choice} for choice in choices]
+    return {"description": schema["description"], "oneOf": references}
+
+
 def _parameters(names: list[str]) -> list[dict[str, str]]:
     return [{"$ref": f"#/components/parameters/{name}"} for name in names]
-
-
-def _headers(*names: str) -> dict[str, Any]:
-    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
-
-
-def _problems(kind: str, file: HttpFile) -> dict[str, Any]:
-    codes = problems_of(kind, file)
-    return {str(status): _problem(status, codes[status], file.stem) for status in sorted(codes)}
-
-
-def _problem(status: int, codes: Mapping[str, str], stem: str) -> dict[str, Any]:
-    said = [f"- `{code}`: {detail}" for code, detail in sorted(codes.items()) if detail]
-    schema = {
-        "allOf": [
-            {"$ref": _REFERENCE + "Problem"},
-            {"properties": {"status": {"const": status}, "code": {"enum": sorted(codes)}}},
-        ]
-    }
-    content: dict[str, Any] = {"application/problem+json": {"schema": schema}}
-    named = {code: examples.problem_named(code, stem) for code in sorted(codes)}
-    if any(named.values()):
-        content["application/problem+json"]["examples"] = {
-            code: {"$ref": f"#/components/examples/{name}"} for code, name in named.items() if name
-        }
-    if status in _OF_THE_GATEWAY:
-        gateway = {"$ref": _REFERENCE + "GatewayError"}
-        content["application/json"] = {"schema": gateway}
-    retry = {"headers": _headers("Retry-After")} if status in {429, 503} else {}
-    description = "\n".join([TITLES[status], *([""] if said else []), *said])
-    return {"description": description, **retry, "content": content}
-
-
-_OF_THE_GATEWAY: Final = {401, 403, 404, 413, 429, 500, 503}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Final
 
 Schema = dict[str, Any]
+REFERENCE: Final = "#/components/schemas/"
 
 
 def plain(schema: Any, *, tolerant: bool, nulls: bool = False) -> Any:  # noqa: ANN401 - any part of a schema
@@ -36,3 +38,53 @@ def plain(schema: Any, *, tolerant: bool, nulls: bool = False) -> Any:  # noqa: 
         else:
             kept[name] = plain(value, tolerant=tolerant, nulls=nulls)
     return kept
+
+
+def name_enums(schema: Schema, schemas: dict[str, Schema], owner: str) -> None:
+    """Replace the enums among an object's properties by references to components.
+
+    Generators name a model after its component: one enum under one name wherever it is used.
+    An enum that is new becomes the component ``<owner><Property>``.
+    """
+    for name, value in schema.get("properties", {}).items():
+        schema["properties"][name] = name_enum(value, schemas, owner + camel(name))
+
+
+def name_enum(schema: Schema, schemas: dict[str, Schema], name: str) -> Schema:
+    """Return the schema with a reference to a component in the place of its enum, if it has one."""
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [name_enum(kind, schemas, name) for kind in schema["anyOf"]]}
+    if "items" in schema:
+        return {**schema, "items": name_enum(schema["items"], schemas, name)}
+    if "enum" not in schema:
+        return schema
+    known = (n for n, other in schemas.items() if other.get("enum") == schema["enum"])
+    found = next(known, name)
+    schemas.setdefault(found, schema)
+    return {"$ref": REFERENCE + found}
+
+
+def without_defaults(schema: Any, *, mention: bool) -> Any:  # noqa: ANN401 - any part of a schema
+    """Leave out ``default``: TypeScript generators take a field that has one for required.
+
+    ``mention``: the description says it instead.
+    """
+    if isinstance(schema, list):
+        return [without_defaults(part, mention=mention) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {
+        name: without_defaults(value, mention=mention)
+        for name, value in schema.items()
+        if name != "default" or isinstance(value, dict)  # a property may have that name
+    }
+    default = schema.get("default")
+    if mention and "default" in schema and not isinstance(default, dict):
+        before = f"{kept['description']}; " if "description" in kept else ""
+        kept["description"] = f"{before}`{json.dumps(default)}` if it is not sent"
+    return kept
+
+
+def camel(name: str) -> str:
+    """Return ``percent_off`` as ``PercentOff``."""
+    return "".join(part.capitalize() for part in name.rstrip("_").split("_"))

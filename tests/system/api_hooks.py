@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from pathlib import Path
 from typing import Any, Final
 
 import schemathesis
@@ -22,6 +23,27 @@ PARTS: Final = {
 
 
 _UUID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+
+_DOCUMENT: Final = Path(__file__).parents[2] / "docs" / "api" / "openapi.json"
+_CHECKED: Final = {"Idempotency-Key", "Consistency-Token"}
+"""Headers that are refused when they are too long.
+
+What is wrong with the others is passed over, as their own specifications have it (RFC 7240, RFC
+9110, RFC 9111, Trace Context): their length is what clients may count on, and no limit.
+"""
+_LONGEST: Final = {
+    name: parameter["schema"]["maxLength"]
+    for name, parameter in json.loads(_DOCUMENT.read_text())["components"]["parameters"].items()
+    if name not in _CHECKED
+}
+
+
+@schemathesis.hook
+def filter_case(_context: object, case: Any) -> bool:  # noqa: ANN401 - schemathesis.Case
+    """Leave out requests with a header that is too long, and is no reason to refuse them."""
+    headers = case.headers or {}
+    return all(len(str(headers.get(name, ""))) <= longest for name, longest in _LONGEST.items())
 
 
 @schemathesis.hook
