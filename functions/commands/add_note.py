@@ -8,7 +8,8 @@ from ordering.command_side import CommandFunction
 from ordering.errors import Refusal
 from ordering.events import NoteAdded
 from ordering.limits import MAX_NOTE_TEXT_BYTES, MAX_NOTES, text_bytes
-from ordering.values import Text2000, Value
+from ordering.sent import SentLines2000
+from ordering.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class AddNote(Value):
     """Note something, at any time."""
 
-    text: Text2000
+    text: SentLines2000
 
 
 TOO_MANY_NOTES = Refusal(

@@ -10,6 +10,7 @@ from ordering.command_side import CommandFunction
 from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
 from ordering.events import CouponApplied
 from ordering.parts import Coupon, not_one_of_both
+from ordering.sent import SentMoney, SentPercent, SentText64
 from ordering.validation import validate_with
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 class ApplyCoupon(Coupon):
     """Use a coupon that takes off a percentage or an amount of the order's currency."""
 
+    code: SentText64
+    percent_off: SentPercent | None = None
+    amount_off: SentMoney | None = None
     # The API's document tells of it as a choice between two schemas.
     model_config = ConfigDict(json_schema_extra={"x-exactly-one-of": ["percent_off", "amount_off"]})
 
@@ -44,7 +48,7 @@ def decide(order: Order, command: ApplyCoupon, _at: datetime) -> list[CouponAppl
         return ALREADY_CONFIRMED
     if command.amount_off is not None and command.amount_off.currency != order.currency:
         return wrong_currency("/amount_off", order.currency)
-    coupon = Coupon(**dict(command))
+    coupon = Coupon(**command.model_dump())
     if order.coupon is not None:
         return [] if order.coupon == coupon else ANOTHER_COUPON
     return [CouponApplied(coupon=coupon)]

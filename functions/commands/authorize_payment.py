@@ -14,7 +14,8 @@ from ordering.errors import (
 )
 from ordering.events import PaymentAuthorized
 from ordering.limits import MAX_PAYMENTS
-from ordering.values import PartId, PositiveMoney, Text64, Value, round_to_currency
+from ordering.sent import PositiveMoney, SentText64
+from ordering.values import PartId, Value, round_to_currency
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,7 +27,7 @@ class AuthorizePayment(Value):
     """Promise a payment under the client's own id, such as the payment provider's."""
 
     payment_id: PartId
-    method: Text64
+    method: SentText64
     amount: PositiveMoney
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ordering.command_side import CommandFunction
 from ordering.errors import EXCEEDS_REMAINING, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
 from ordering.events import LineCancelled
-from ordering.values import LineIdInPath, Quantity, Text500, Value
+from ordering.sent import LineIdInPath, SentText500
+from ordering.values import Quantity, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +21,7 @@ class CancelLine(Value):
 
     line_id: LineIdInPath
     quantity: Quantity
-    reason: Text500
+    reason: SentText500
 
 
 def decide(order: Order, command: CancelLine, _at: datetime) -> list[LineCancelled] | Refusal:

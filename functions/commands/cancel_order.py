@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ordering.command_side import CommandFunction
 from ordering.errors import ALREADY_SHIPPED, Refusal
 from ordering.events import OrderCancelled
-from ordering.values import Text500, Value
+from ordering.sent import SentText500
+from ordering.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class CancelOrder(Value):
     """Cancel the order, with the reason in the caller's words."""
 
-    reason: Text500
+    reason: SentText500
 
 
 ALREADY_CANCELLED = Refusal("order-already-cancelled", "The order is cancelled already.")

@@ -13,7 +13,8 @@ from ordering.errors import (
     wrong_currency,
 )
 from ordering.events import PaymentCaptured
-from ordering.values import PartId, PositiveMoney, Value, round_to_currency
+from ordering.sent import PositiveMoney
+from ordering.values import PartId, Value, round_to_currency
 
 if TYPE_CHECKING:
     from datetime import datetime

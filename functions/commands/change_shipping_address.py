@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ordering.command_side import CommandFunction
 from ordering.errors import ALREADY_SHIPPED, ORDER_CANCELLED, Refusal
 from ordering.events import ShippingAddressChanged
-from ordering.values import Address, Value
+from ordering.sent import AddressToStore
+from ordering.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class ChangeShippingAddress(Value):
     """Send the order to another address."""
 
-    address: Address
+    address: AddressToStore
 
 
 def decide(

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ordering.command_side import CommandFunction
 from ordering.errors import PAYMENT_NOT_FOUND, Refusal
 from ordering.events import PaymentDeclined
-from ordering.values import PartId, Text500, Value
+from ordering.sent import SentText500
+from ordering.values import PartId, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,7 +20,7 @@ class DeclinePayment(Value):
     """Withdraw an authorized payment."""
 
     payment_id: PartId
-    reason: Text500
+    reason: SentText500
 
 
 ALREADY_DECLINED = Refusal("payment-already-declined", "The payment is declined already.")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ordering.command_side import CommandFunction
 from ordering.errors import SHIPMENT_DELIVERED, SHIPMENT_LOST, SHIPMENT_NOT_FOUND, Refusal
 from ordering.events import ShipmentDelivered
-from ordering.values import PartId, Text200, Value
+from ordering.sent import SentText200
+from ordering.values import PartId, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,7 +20,7 @@ class DeliverShipment(Value):
     """Say that a parcel arrived, and who signed for it."""
 
     shipment_id: PartId
-    signed_by: Text200 | None = None
+    signed_by: SentText200 | None = None
 
 
 def decide(

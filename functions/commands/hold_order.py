@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ordering.command_side import CommandFunction
 from ordering.errors import ORDER_CANCELLED, Refusal
 from ordering.events import OrderHeld
-from ordering.values import Text500, Value
+from ordering.sent import SentText500
+from ordering.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class HoldOrder(Value):
     """Stop the order: nothing of it is shipped until it is released."""
 
-    reason: Text500
+    reason: SentText500
 
 
 ALREADY_HELD = Refusal("order-already-held", "The order is held already.")

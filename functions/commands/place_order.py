@@ -14,18 +14,9 @@ from ordering.events import OrderPlaced
 from ordering.limits import MAX_LINES
 from ordering.parts import NotTooMany, OrderedLine
 from ordering.pricing import price_line
+from ordering.sent import AddressToStore, SentInstant, SentMoney, SentText64, SentText200
 from ordering.validation import fields_error, members, validate_with
-from ordering.values import (
-    Address,
-    Currency,
-    CustomerId,
-    Money,
-    SentInstant,
-    Text200,
-    Value,
-    is_currency,
-    round_to_currency,
-)
+from ordering.values import Currency, Value, is_currency, round_to_currency
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -39,17 +30,17 @@ if TYPE_CHECKING:
 class PlaceOrder(Value):
     """Place an order with 1 to 500 lines, all in one currency."""
 
-    customer_id: CustomerId
+    customer_id: SentText64
     currency: Currency
     lines: Annotated[
         tuple[OrderedLine, ...],
         Field(min_length=1, max_length=MAX_LINES),
         NotTooMany,
     ]
-    shipping_address: Address
-    billing_address: Address | None = None
-    shipping_fee: Money | None = None
-    reference: Text200 | None = None
+    shipping_address: AddressToStore
+    billing_address: AddressToStore | None = None
+    shipping_fee: SentMoney | None = None
+    reference: SentText200 | None = None
     placed_at: SentInstant | None = None
 
     @model_validator(mode="wrap")

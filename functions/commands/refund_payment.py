@@ -8,7 +8,8 @@ from ordering.command_side import CommandFunction
 from ordering.errors import PAYMENT_NOT_FOUND, Refusal, wrong_currency
 from ordering.events import PaymentRefunded
 from ordering.limits import MAX_REFUNDS
-from ordering.values import PartId, PositiveMoney, Text500, Value, round_to_currency
+from ordering.sent import PositiveMoney, SentText500
+from ordering.values import PartId, Value, round_to_currency
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -22,7 +23,7 @@ class RefundPayment(Value):
     refund_id: PartId
     payment_id: PartId
     amount: PositiveMoney
-    reason: Text500
+    reason: SentText500
 
 
 REFUND_ID_REUSED = Refusal(

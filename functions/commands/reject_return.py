@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ordering.command_side import CommandFunction
 from ordering.errors import RETURN_DECIDED, RETURN_NOT_FOUND, Refusal
 from ordering.events import ReturnRejected
-from ordering.values import PartId, Text500, Value
+from ordering.sent import SentText500
+from ordering.values import PartId, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,7 +20,7 @@ class RejectReturn(Value):
     """Do not take the items of a return back, and say why."""
 
     return_id: PartId
-    reason: Text500
+    reason: SentText500
 
 
 def decide(order: Order, command: RejectReturn, _at: datetime) -> list[ReturnRejected] | Refusal:

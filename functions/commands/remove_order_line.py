@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ordering.command_side import CommandFunction
 from ordering.errors import ALREADY_CONFIRMED, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
 from ordering.events import OrderLineRemoved
-from ordering.values import LineIdInPath, Value
+from ordering.sent import LineIdInPath
+from ordering.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -9,7 +9,8 @@ from ordering.errors import EXCEEDS_REMAINING, LINE_NOT_FOUND, ORDER_CANCELLED, 
 from ordering.events import ItemsShipped
 from ordering.limits import MAX_SHIPMENTS, MAX_SHIPPED_ITEMS
 from ordering.parts import Items
-from ordering.values import PartId, Text100, Value
+from ordering.sent import SentText100
+from ordering.values import PartId, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -21,8 +22,8 @@ class ShipItems(Value):
     """Send a parcel, under the client's own id."""
 
     shipment_id: PartId
-    carrier: Text100
-    tracking_number: Text100 | None = None
+    carrier: SentText100
+    tracking_number: SentText100 | None = None
     items: Items
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ordering.command_side import CommandFunction
 from ordering.errors import NOT_CONFIRMED, ORDER_CANCELLED, ORDER_HELD, Refusal
 from ordering.events import FulfilmentStarted
-from ordering.values import Text64, Value
+from ordering.sent import SentText64
+from ordering.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class StartFulfilment(Value):
     """Begin to pick and pack the order, in the warehouse named."""
 
-    warehouse: Text64 | None = None
+    warehouse: SentText64 | None = None
 
 
 ALREADY_IN_FULFILMENT = Refusal("order-already-in-fulfilment", "A warehouse works on it already.")

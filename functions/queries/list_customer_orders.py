@@ -12,7 +12,8 @@ from ordering.ids import order_id_of
 from ordering.read_side.cursor import bad_cursor, read_cursor, write_cursor
 from ordering.read_side.freshness import read_rfc3339, rfc3339
 from ordering.read_side.query import Answer, QueryFunction
-from ordering.values import CustomerId, PageLimit, SentInstant, Status, Value
+from ordering.sent import SentInstant
+from ordering.values import CustomerId, PageLimit, Status, Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -202,12 +202,20 @@ def _example_of(file: HttpFile, schema: str, example: object) -> dict[str, Any]:
 
 
 def _fields(model: Any, schemas: dict[str, Schema], *, nulls: bool) -> Schema:  # noqa: ANN401 - any command's model
-    schema = model.model_json_schema(ref_template=REFERENCE + "{model}Input")
+    schema = model.model_json_schema(ref_template=REFERENCE + "{model}")
+    # AddressInput, not SentAddress: clients see names that generators of clients use as well.
+    for name in schema.get("$defs", {}):
+        old, new = f'"{REFERENCE}{name}"', f'"{REFERENCE}{_input_name(name)}"'
+        schema = json.loads(json.dumps(schema).replace(old, new))
     for name, definition in schema.pop("$defs", {}).items():
         part = plain(definition, tolerant=False, nulls=nulls)
-        schemas[f"{name}Input"] = without_defaults(part, mention=True)
+        schemas[_input_name(name)] = without_defaults(part, mention=True)
     fields: Schema = plain(schema, tolerant=False, nulls=nulls)
     return fields
+
+
+def _input_name(model: str) -> str:
+    return f"{model.removeprefix('Sent')}Input"
 
 
 def _variables(route: HttpRoute) -> list[str]:

@@ -13,7 +13,7 @@ from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_c
 from ordering.events import CouponApplied
 from ordering.findings import findings
 from ordering.parts import Coupon
-from ordering.values import Money
+from ordering.sent import SentMoney
 from tests.domain.vocabulary import CANCELLED, CONFIRMED, PLACED, given, refusals
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ APPLIED = CouponApplied(coupon=Coupon(code="TEN", percent_off=Decimal(10)))
 
 
 def off(amount: str, currency: str = "EUR") -> ApplyCoupon:
-    return ApplyCoupon(code="OFF", amount_off=Money(amount=Decimal(amount), currency=currency))
+    return ApplyCoupon(code="OFF", amount_off=SentMoney(amount=Decimal(amount), currency=currency))
 
 
 def test_a_percentage_comes_off_the_sum_of_the_lines() -> None:

@@ -17,7 +17,7 @@ from ordering.errors import (
     Refusal,
     wrong_currency,
 )
-from ordering.values import Money
+from ordering.sent import SentMoney
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CANCELLED,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 def authorize(
     amount: str = TOTAL, payment_id: str = "pay-1", method: str = "card", currency: str = "EUR"
 ) -> AuthorizePayment:
-    money = Money(amount=Decimal(amount), currency=currency)
+    money = SentMoney(amount=Decimal(amount), currency=currency)
     return AuthorizePayment(payment_id=payment_id, method=method, amount=money)
 
 

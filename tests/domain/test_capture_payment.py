@@ -22,7 +22,7 @@ from ordering.errors import (
     Refusal,
     wrong_currency,
 )
-from ordering.values import Money
+from ordering.sent import SentMoney
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CONFIRMED,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 def capture(amount: str = "", currency: str = "EUR") -> CapturePayment:
-    money = Money(amount=Decimal(amount), currency=currency) if amount else None
+    money = SentMoney(amount=Decimal(amount), currency=currency) if amount else None
     return CapturePayment(payment_id="pay-1", amount=money)
 
 

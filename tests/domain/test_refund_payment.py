@@ -15,7 +15,7 @@ from commands.refund_payment import (
     decide,
 )
 from ordering.errors import PAYMENT_NOT_FOUND, Refusal, wrong_currency
-from ordering.values import Money
+from ordering.sent import SentMoney
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CONFIRMED,
@@ -45,7 +45,7 @@ def refund(
     return RefundPayment(
         refund_id=refund_id,
         payment_id=payment_id,
-        amount=Money(amount=Decimal(amount), currency=currency),
+        amount=SentMoney(amount=Decimal(amount), currency=currency),
         reason="two jars came back",
     )
 

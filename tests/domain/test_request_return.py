@@ -15,7 +15,6 @@ from commands.request_return import (
     decide,
 )
 from ordering.errors import LINE_NOT_FOUND, Refusal
-from ordering.parts import ReturnItem
 from tests.domain.vocabulary import (
     CANCELLED,
     COMPLETED,
@@ -45,8 +44,8 @@ if TYPE_CHECKING:
 
 
 def ask(quantity: int = 2, return_id: str = "return-1", line_id: int = 1) -> RequestReturn:
-    item = ReturnItem(line_id=line_id, quantity=quantity, reason="two jars are broken")
-    return RequestReturn(return_id=return_id, items=(item,))
+    item = {"line_id": line_id, "quantity": quantity, "reason": "two jars are broken"}
+    return RequestReturn.model_validate({"return_id": return_id, "items": [item]})
 
 
 @pasts(DELIVERED, COMPLETED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .values import INSTANT_WORDS, PATTERNS
+from .sent import INSTANT_WORDS, PATTERNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

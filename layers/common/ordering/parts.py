@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     ValidatorFunctionWrapHandler,
@@ -18,6 +19,7 @@ from pydantic import (
 )
 
 from .limits import MAX_LINES
+from .sent import SentMoney, SentText64, SentText200, SentText500
 from .validation import fields_error, members, validate_with
 from .values import (
     PERSONAL,
@@ -50,10 +52,10 @@ RETURN_DAYS: Final = 30
 class OrderedLine(Value):
     """What is ordered of one SKU."""
 
-    sku: Sku
-    name: Text200 | None = None
+    sku: SentText64
+    name: SentText200 | None = None
     quantity: Quantity
-    unit_price: Money
+    unit_price: SentMoney
     discount: Fraction = Decimal(0)
     tax_rate: Fraction = Decimal(0)
 
@@ -241,8 +243,22 @@ class ReceivedItem(Value):
     quantity: Count
 
 
+class SentReturnItem(ReturnItem):
+    """So many units of one line that are to come back, and why."""
+
+    reason: Annotated[SentText500, PERSONAL]
+
+
+def _stored(sent: ReturnItem) -> ReturnItem:
+    # Equal to the return's item only if it has its class.
+    return ReturnItem(**dict(sent))
+
+
 ReturnItems = Annotated[
-    tuple[ReturnItem, ...], Field(min_length=1, max_length=MAX_LINES), _EachLineOnce, NotTooMany
+    tuple[Annotated[SentReturnItem, AfterValidator(_stored)], ...],
+    Field(min_length=1, max_length=MAX_LINES),
+    _EachLineOnce,
+    NotTooMany,
 ]
 ReceivedItems = Annotated[
     tuple[ReceivedItem, ...], Field(max_length=MAX_LINES), _EachLineOnce, NotTooMany

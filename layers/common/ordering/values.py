@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from annotated_types import GroupedMetadata
 from pydantic import (
-    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -68,7 +66,9 @@ def round_to_currency(amount: Decimal, currency: str) -> Decimal:
     return amount.quantize(_MINOR_UNIT[currency], ROUND_HALF_UP)
 
 
-def _decimal_of(pattern: re.Pattern[str], what: str) -> BeforeValidator:
+def decimal_of(pattern: re.Pattern[str], what: str) -> BeforeValidator:
+    """Return a validator of decimal strings; ``what`` says to clients what is right."""
+
     def parse(value: Any) -> Decimal:  # noqa: ANN401 - a validator sees whatever the client sent
         # Inside the process a value that was parsed once already arrives as the Decimal it became.
         if isinstance(value, Decimal):
@@ -87,7 +87,7 @@ def is_currency(value: object) -> bool:
 
 Amount = Annotated[
     Decimal,
-    _decimal_of(
+    decimal_of(
         _AMOUNT,
         'must be a decimal string such as "12.30", not negative, with at most 12 digits before'
         " the point",
@@ -98,14 +98,14 @@ Amount = Annotated[
 
 Fraction = Annotated[
     Decimal,
-    _decimal_of(_FRACTION, 'must be a decimal string from "0" to "1" with at most 6 digits'),
+    decimal_of(_FRACTION, 'must be a decimal string from "0" to "1" with at most 6 digits'),
     WithJsonSchema({"type": "string", "pattern": r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$"}),
 ]
 """A share of one: a decimal string in JSON, from "0" to "1"."""
 
 Percent = Annotated[
     Decimal,
-    _decimal_of(_PERCENT, 'must be a decimal string from "0" to "100" with at most 4 digits'),
+    decimal_of(_PERCENT, 'must be a decimal string from "0" to "100" with at most 4 digits'),
     WithJsonSchema({"type": "string", "pattern": r"^([0-9]{1,2}(\.[0-9]{1,4})?|100(\.0{1,4})?)$"}),
 ]
 """A percentage: a decimal string in JSON, from "0" to "100"."""
@@ -132,15 +132,14 @@ LineId = Annotated[int, Field(strict=True, ge=1, le=MAX_LINE_ID)]
 _NUMBER_IN_TEXT = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 
 
-def _number_of(value: Any) -> Any:  # noqa: ANN401 - as in _decimal_of
+def whole_number_of(value: Any) -> Any:  # noqa: ANN401 - as in decimal_of
+    """Return the number that a text is, written in its one form; anything else as it is."""
     # int() would also take "1_0", "+5", " 5", "05" and digits of other scripts.
     is_number = isinstance(value, str) and _NUMBER_IN_TEXT.fullmatch(value)
     return int(value) if is_number else value
 
 
-LineIdInPath = Annotated[LineId, BeforeValidator(_number_of)]
-"""A line id that a path gives as text."""
-PageLimit = Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(_number_of)]
+PageLimit = Annotated[int, Field(strict=True, ge=1, le=100), BeforeValidator(whole_number_of)]
 """How many items a page of a list may have; a query string gives it as text."""
 _PART_ID = r"^[A-Za-z0-9][A-Za-z0-9._~-]{0,63}$"
 PartId = Annotated[str, StringConstraints(strict=True, pattern=_PART_ID)]
@@ -198,34 +197,8 @@ PERSONAL: Final = Field(json_schema_extra={"x-personal": True})
 
 CustomerId = Text64
 Sku = Text64
-_RFC_3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
-INSTANT_WORDS: Final = (
-    'must be an RFC 3339 time, in UTC of the years 1900 to 2199, such as "2026-11-22T12:00:00Z"'
-)
-_YEARS = range(1900, 2200)
-
-
-def _instant(value: Any) -> Any:  # noqa: ANN401 - as in _decimal_of
-    if isinstance(value, str) and not _RFC_3339.fullmatch(value):
-        raise ValueError(INSTANT_WORDS)
-    if not isinstance(value, str | datetime):
-        raise ValueError(INSTANT_WORDS)  # noqa: TRY004 - pydantic lists ValueErrors
-    return value
-
-
-def _in_utc(value: datetime) -> datetime:
-    # Looked at before it is converted too: what is near the ends of time cannot be.
-    if value.year not in _YEARS or (in_utc := value.astimezone(UTC)).year not in _YEARS:
-        raise ValueError(INSTANT_WORDS)
-    return in_utc
-
-
 Instant = AwareDatetime
-"""A point in time, in UTC: one of ours, or a ``SentInstant``."""
-SentInstant = Annotated[Instant, BeforeValidator(_instant), AfterValidator(_in_utc)]
-"""A point in time (RFC 3339) as a client writes it, brought to UTC."""
+"""A point in time, in UTC."""
 
 
 class Value(BaseModel):
@@ -248,16 +221,6 @@ class Money(Value):
             most = f"at most {digits} digits" if digits else "no digits"
             raise fields_error(["/amount"], f"{self.currency} has {most} after the point")
         return self
-
-
-def _more_than_nothing(value: Money) -> Money:
-    if not value.amount:
-        raise fields_error(["/amount"], "must be more than 0")
-    return value
-
-
-PositiveMoney = Annotated[Money, AfterValidator(_more_than_nothing)]
-"""Money, and not none of it."""
 
 
 _COUNTRY = "^[A-Z]{2}$"
