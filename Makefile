@@ -10,6 +10,9 @@ PORT ?= 3000
 KAFKA ?= auto
 AWS_PORT ?=
 export PORT KAFKA AWS_PORT
+# What a developer has set for other work changes no interpreter here; the runner sees to the rest.
+unexport $(filter-out PYTHON,$(filter PYTHON%,$(.VARIABLES)))
+export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help up down reset token status logs demo test prove fuzz-api check bench bench-commands bench-cold-start format contracts release-events lock sam-validate
@@ -40,11 +43,11 @@ demo: $(READY) ## Place the Northwind orders through the API and check what the 
 
 # Three side by side, for all but the rules mostly waits: for commits, brokers, and parts that come
 # back. The parts have a place of their own for files: pytest shuts others out of the one it shares.
-# Who is stopped stops what it has started; only then its files go.
+# On interrupt, they stop what they have started before their files are deleted.
 test: check ## Everything, from the rules to the running system
 	@files=$$(mktemp -d) && chmod 755 $$files && \
 	  trap 'kill $$rules $$parts 2>/dev/null; wait; rm -rf $$files' EXIT && trap 'exit 1' INT TERM; \
-	  $(BIN)/python -m pytest -q tests/domain >$(VENV)/rules.log 2>&1 & rules=$$!; \
+	  $(BIN)/python -m pytest -q tests/domain tests/clients tests/browser >$(VENV)/rules.log 2>&1 & rules=$$!; \
 	  TMPDIR=$$files $(BIN)/python -m pytest -q tests/integration tests/faults >$(VENV)/parts.log 2>&1 & parts=$$!; \
 	  $(BIN)/python -m pytest tests/system; whole=$$?; \
 	  wait $$rules; whole=$$((whole || $$?)); cat $(VENV)/rules.log; \
@@ -57,11 +60,11 @@ fuzz-api: $(READY) ## Send the API very many requests made from its OpenAPI docu
 	API_EXAMPLES=$(or $(API_EXAMPLES),1000) KAFKA=apache $(BIN)/python -m pytest -q tests/system/test_openapi.py
 
 check: $(READY) ## Format, lint, types, import contracts, architecture, template
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	PYTHONPATH=.:functions:layers/common $(BIN)/lint-imports
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+	PYTHONPATH=.:functions:layers/common $(BIN)/python $(BIN)/lint-imports
+	$(BIN)/python $(BIN)/cfn-lint template.yaml
 	PYTHONPATH=.:functions:layers/common $(BIN)/python -m infra.contracts --check
 	$(BIN)/python -m pytest -q tests/architecture
 
@@ -75,8 +78,8 @@ bench-cold-start: $(READY) ## Measure how long each function takes to be ready
 	@PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.cold_start
 
 format: $(READY) ## Format, and fix what can be fixed
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
 
 contracts: $(READY) ## Write the documents under docs/ that are generated from the code
 	@PYTHONPATH=.:functions:layers/common $(BIN)/python -m infra.contracts
@@ -86,24 +89,15 @@ release-events: contracts ## Hold the events' schemas to what they are now (with
 
 # ── set-up ───────────────────────────────────────────────────────────────────────────────────────
 
-# Without READY the virtual environment is new, or its installation was interrupted: it is begun anew.
-# All that is said goes to stderr, so that `make -s token` prints the token only.
 $(READY): requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Ordering needs Python 3.11 or newer; $(PYTHON) is " + sys.version.split()[0] + ". Name another with PYTHON=.")'
-	@echo "Installing into $(VENV) (once) …" >&2
-	@test -f $@ || $(PYTHON) -m venv --clear $(VENV) >&2
-	@rm -f $@
-	@quiet=$$(test -t 2 || echo --quiet); \
-	  $(BIN)/python -m pip install $$quiet --disable-pip-version-check uv==$(UV_VERSION) >&2 && \
-	  $(BIN)/uv pip install $$quiet --python $(BIN)/python -r requirements.lock >&2
-	@touch $@
+	@$(PYTHON) -I infra/local/install.py $(VENV) $(UV_VERSION)
 
 lock: ## Choose the newest versions that fit pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
-	$(BIN)/uv pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate \
+	$(BIN)/python -m uv pip compile --quiet --upgrade --python-version 3.11 --no-header --no-annotate \
 	  pyproject.toml --group local --group dev --output-file requirements.lock
-	$(BIN)/uv pip compile --quiet --python-version 3.13 --no-header --no-annotate \
+	$(BIN)/python -m uv pip compile --quiet --python-version 3.13 --no-header --no-annotate \
 	  pyproject.toml --constraints requirements.lock --output-file layers/common/requirements.txt
 
 sam-validate: $(READY) ## Validate the template with AWS SAM's own command (installs it apart)

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from infra.local import environment
 from tests.running_stack import RunningStack, kafka_kinds, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# As the runner does it: tests call parts of it, and AWS clients, in this process.
+environment.clean()
 # As Ctrl-C does it: fixtures stop what they have started. `make test` ends so what it runs beside.
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 

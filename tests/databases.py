@@ -40,7 +40,7 @@ class Databases:
         return f"host=127.0.0.1 port={port} dbname=ordering user={role} password={password}"
 
     def open(self, side: str, role: str, *, on_connect: str = "") -> Database:
-        """Give a connection of its own, which lives as long as the tests."""
+        """Give a connection of its own, which lives as long as what asked for it (`borrowed`)."""
         database = Database(self.conninfo(side, role), "none", "test", on_connect=on_connect)
         self._opened.append(database)
         return database
@@ -48,9 +48,16 @@ class Databases:
     def owner(self, side: str) -> Database:
         return self.open(side, "ordering_owner")
 
-    def close(self) -> None:
-        for database in self._opened:
-            database.close()
+    @contextlib.contextmanager
+    def borrowed(self) -> Iterator[None]:
+        """Close at the end what the block has opened; there are 200 connections for all tests."""
+        before = len(self._opened)
+        try:
+            yield
+        finally:
+            for database in self._opened[before:]:
+                database.close()
+            del self._opened[before:]
 
 
 def free_port() -> int:
@@ -81,10 +88,11 @@ def running_databases(directory: Path) -> Iterator[Databases]:
         try:
             run(start(clusters), 60)
             for side in ROLES:
-                migrate(databases.owner(side), MIGRATIONS / side)
-            yield databases
+                with databases.borrowed():
+                    migrate(databases.owner(side), MIGRATIONS / side)
+            with databases.borrowed():
+                yield databases
         finally:
-            databases.close()
             run(stop(clusters), 30)
 
 

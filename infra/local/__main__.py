@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from typing import Final
 
 import psutil
 
+from infra.local.command_line import run_command
 from infra.local.gateway.issuer import (
     DEFAULT_TTL_SECONDS,
     UnknownScopeError,
@@ -24,7 +26,6 @@ from infra.local.settings import AUDIENCE, DEFAULT_STATE, Settings
 from infra.local.stack_record import StateLock, end_orphans, lock_holder, read_record
 
 _STOP_SECONDS: Final = 15.0
-_INTERRUPTED: Final = 130
 # What a reset keeps: downloads, tools, and the file that is locked meanwhile.
 _KEPT: Final = {"cache", "sam", "stack.lock"}
 
@@ -44,8 +45,6 @@ def main() -> int:
     except StartError as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return _INTERRUPTED
     return status
 
 
@@ -129,9 +128,10 @@ def _logs(settings: Settings, _options: argparse.Namespace) -> int:
         return 1
     follow = ["tail", "-n", "50", "-F", str(path)]
     try:
-        return subprocess.run(follow, check=False).returncode
+        status = subprocess.run(follow, check=False).returncode
     except KeyboardInterrupt:
         return 0
+    return 0 if status == -signal.SIGPIPE else status
 
 
 def _stop(state_dir: Path) -> bool:
@@ -197,4 +197,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command("infra.local", main)

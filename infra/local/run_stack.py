@@ -13,7 +13,7 @@ import uvloop
 from infra.local.event_source.records import SourceError
 from infra.local.gateway.issuer import load_or_create_key, mint_token
 from infra.local.logs import Logs
-from infra.local.progress import FAILED, Progress, as_shown
+from infra.local.progress import FAILED, Progress
 from infra.local.servers.child import StartError
 from infra.local.settings import AUDIENCE, ROOT, Settings
 from infra.local.stack import Stack
@@ -103,11 +103,11 @@ def start_detached(settings: Settings, arguments: list[str]) -> int:
         )
     os.close(write_end)
     ready = told_why = False
+    shown = Progress(sys.stdout, colour=False)
     try:
         with os.fdopen(read_end, encoding="utf-8") as lines:
             for line in lines:
-                sys.stdout.write(as_shown(line, sys.stdout))
-                sys.stdout.flush()
+                shown.say(line.rstrip("\n"))
                 ready = ready or line.strip() == _READY
                 told_why = told_why or FAILED in line
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.local.gateway.issuer import ISSUER_PATH
+from infra.local.servers.child import StartError
 from infra.local.servers.ports import DEFAULT_PORT, HOST, Ports
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -48,6 +49,21 @@ class Settings:
     cache_dir: Path = DEFAULT_STATE / "cache"
     template: Path = ROOT / "template.yaml"
     max_environments: int = field(default_factory=_default_environments)
+
+    def require_usable_paths(self) -> None:
+        """Raise StartError when a directory has a name that something here cannot take."""
+        for path in (ROOT, self.state_dir, self.cache_dir):
+            shown = os.fsencode(path).decode(errors="backslashreplace")
+            if ":" in shown:
+                raise StartError(
+                    f"{shown} has a colon in it, which separates the paths of PYTHONPATH and of "
+                    "Java's class path: move it"
+                )
+            if not str(path).isprintable():
+                raise StartError(
+                    f"{shown!a} has a character in it that is not printable, or not UTF-8: "
+                    "rename it"
+                )
 
     @property
     def ports(self) -> Ports:

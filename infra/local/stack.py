@@ -67,6 +67,7 @@ class Stack:
         Raises StartError or TemplateError. What has been started is there until `close`.
         """
         settings = self.settings
+        settings.require_usable_paths()
         self._lock.acquire()
         if orphans := await asyncio.to_thread(end_orphans, settings.state_dir):
             self._logs.warning(f"ended what a killed runner had left: {', '.join(orphans)}")

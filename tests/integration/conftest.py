@@ -23,6 +23,17 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
         yield databases
 
 
+@pytest.fixture(autouse=True)
+def _borrowed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Close the connections that a test has opened; those of wider fixtures are older, and stay."""
+    if "databases" not in request.fixturenames:
+        yield
+        return
+    databases: Databases = request.getfixturevalue("databases")
+    with databases.borrowed():
+        yield
+
+
 @pytest.fixture
 def database(databases: Databases) -> Iterator[CountingDatabase]:
     """Give a command's connection to the write database."""
@@ -32,23 +43,19 @@ def database(databases: Databases) -> Iterator[CountingDatabase]:
 
 
 @pytest.fixture
-def owner(databases: Databases) -> Iterator[Database]:
+def owner(databases: Databases) -> Database:
     """Give the owner's connection to the write database."""
-    with contextlib.closing(databases.owner("write")) as owner:
-        yield owner
+    return databases.owner("write")
 
 
 @pytest.fixture
-def projector(databases: Databases) -> Iterator[Database]:
+def projector(databases: Databases) -> Database:
     """Give a projector's connection to the read database, which is empty."""
-    with contextlib.closing(databases.owner("read")) as owner:
-        owner.rows("truncate order_details, customer_orders, watermarks")
-    with contextlib.closing(databases.open("read", "ordering_projector")) as projector:
-        yield projector
+    databases.owner("read").rows("truncate order_details, customer_orders, watermarks")
+    return databases.open("read", "ordering_projector")
 
 
 @pytest.fixture
-def queries(databases: Databases) -> Iterator[Database]:
+def queries(databases: Databases) -> Database:
     """Give a query's connection to the read database."""
-    with contextlib.closing(databases.open("read", "ordering_query")) as queries:
-        yield queries
+    return databases.open("read", "ordering_query")

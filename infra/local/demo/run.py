@@ -28,6 +28,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from infra.local.command_line import run_command
 from infra.local.demo.api_client import ApiClient, ApiError
 from infra.local.demo.northwind import load_orders
 from infra.local.demo.northwind_session import NoDatabaseError, NorthwindSessions
@@ -40,7 +41,6 @@ from infra.local.stack_record import is_locked, read_record
 CLIENTS: Final = 4
 _SHOWN_CUSTOMERS: Final = 10
 _SHOWN_DIFFERENCES: Final = 20
-_INTERRUPTED: Final = 130
 
 
 class NoStackError(Exception):
@@ -155,7 +155,7 @@ def main() -> int:
         report = asyncio.run(run_demo(target, clients=options.clients, console=console))
     except KeyboardInterrupt:
         print("interrupted; started again, it goes on where it was", file=sys.stderr)
-        return _INTERRUPTED
+        raise
     except (NoStackError, ApiError, NoDatabaseError) as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -164,4 +164,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_command("infra.local.demo.run", main)

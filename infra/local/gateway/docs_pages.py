@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from infra.local import environment
 from infra.local.servers.child import StartError, run_to_end
 
 _PACKAGE: Final = "rapidoc"
@@ -157,7 +158,9 @@ async def _download(directory: Path) -> bytes:
     output = "it took too long"
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_SECONDS):
-            _, output = await run_to_end(*command, f"{_PACKAGE}@{_VERSION}")
+            _, output = await run_to_end(
+                *command, f"{_PACKAGE}@{_VERSION}", variables=environment.of_installers()
+            )
     archive = directory / f"{_PACKAGE}-{_VERSION}.tgz"
     if not archive.is_file():
         raise StartError(f"npm could not download it: {output.strip()[-300:]}.")

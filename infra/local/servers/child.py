@@ -9,11 +9,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from infra.local import environment
 from infra.local.backoff import Restarts
 from infra.local.logs import Logs
 
@@ -35,14 +36,16 @@ class Launch:
     Its output is appended to `log`. `answers` is asked, with its pid, whether it takes requests.
     `stop_signal` asks it to end, and is what the kernel sends it if the runner is killed; after
     `stop_seconds` it is killed. `user` is the system user it runs as, None for the runner's own.
-    `niceness` above 0 lets the other processes go first.
+    `environment` is added to what every server gets. `directory` is where it works: one that its
+    user is let into. `niceness` above 0 lets the other processes go first.
     """
 
     command: tuple[str, ...]
     log: Path
     answers: Callable[[int], bool]
     user: str | None = None
-    environment: Mapping[str, str] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    directory: Path = Path("/")
     stop_signal: signal.Signals = signal.SIGTERM
     start_seconds: float = 60.0
     stop_seconds: float = 4.0
@@ -111,10 +114,8 @@ class Child:
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=None
-                    if launch.environment is None
-                    else {**os.environ, **launch.environment},
-                    cwd="/",  # whoever it runs as may not be let into the runner's own directory
+                    env={**environment.of_servers(), **launch.environment},
+                    cwd=launch.directory,
                     start_new_session=True,  # Ctrl-C is for the runner, which stops all in order
                 )
             except OSError as error:
@@ -162,10 +163,13 @@ class Child:
                 self._process.send_signal(number)
 
 
-async def run_to_end(*command: str) -> tuple[int, str]:
+async def run_to_end(
+    *command: str, variables: Mapping[str, str] | None = None, directory: Path = Path("/")
+) -> tuple[int, str]:
     """Run a tool and return its exit status and all that it wrote; it ends if this is cancelled.
 
-    Raises StartError when it cannot be run at all.
+    `variables` is its whole environment, by default that of a server. Raises StartError when it
+    cannot be run at all.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -173,7 +177,8 @@ async def run_to_end(*command: str) -> tuple[int, str]:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            cwd="/",
+            env=environment.of_servers() if variables is None else variables,
+            cwd=directory,
             start_new_session=True,
         )
     except OSError as error:

@@ -18,6 +18,7 @@ from infra.local.servers.kafka_install import ApacheKafka, Choice
 from infra.local.servers.ports import HOST, Ports, accepts_connections
 from infra.local.template.model import Topic
 
+_PROPERTIES_FILE: Final = "server.properties"
 _ADMIN_SECONDS: Final = 10
 _CONNECT_SECONDS: Final = 2
 _JAVA_OPTIONS: Final = (
@@ -44,7 +45,7 @@ listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
 advertised.listeners=PLAINTEXT://{host}:{port}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-log.dirs={data}
+log.dirs=data
 auto.create.topics.enable=false
 num.partitions=1
 default.replication.factor=1
@@ -95,6 +96,9 @@ class KafkaBroker:
             launch = Launch(
                 self._command(),
                 log=logs_directory / "kafka.log",
+                # Its paths are relative to this: log.dirs is a list with commas, and in Java's
+                # property files a backslash begins an escape.
+                directory=self._directory,
                 answers=lambda _pid: accepts_connections(ports.kafka),
             )
             self.child = Child("Kafka", launch, logs, changed)
@@ -128,12 +132,8 @@ class KafkaBroker:
             *self._java(self._apache),
             use if archive.exists() else make,
             "kafka.Kafka",
-            str(self._properties),
+            _PROPERTIES_FILE,
         )
-
-    @property
-    def _properties(self) -> Path:
-        return self._directory / "server.properties"
 
     @staticmethod
     def _java(apache: ApacheKafka) -> tuple[str, ...]:
@@ -144,9 +144,8 @@ class KafkaBroker:
             host=HOST,
             port=self._ports.kafka,
             controller_port=self._ports.kafka_controller,
-            data=self._data,
         )
-        self._properties.write_text(text)
+        (self._directory / _PROPERTIES_FILE).write_text(text)
         self._draft.unlink(missing_ok=True)
         # Kafka's own tool writes this file last, so a formatting that was interrupted is redone.
         if (self._data / "meta.properties").exists():
@@ -158,7 +157,8 @@ class KafkaBroker:
             *("kafka.tools.StorageTool", "format", "--ignore-formatted"),
             # One argument: an id may begin with "-", which would look like an option.
             f"--cluster-id={cluster}",
-            *("-c", str(self._properties)),
+            *("-c", _PROPERTIES_FILE),
+            directory=self._directory,
         )
         if status != 0:
             raise StartError(f"Kafka's storage cannot be formatted:\n{output}")

@@ -1,9 +1,11 @@
 """Which Kafka this machine can run: Apache Kafka from its Maven artifacts, or the embedded one."""
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from infra.local import environment
 from infra.local.servers.child import StartError, death_signal_command, run_to_end
 from infra.local.servers.ports import HOST
 
@@ -81,12 +84,12 @@ async def _apache(cache: Path, say: Callable[[str], None]) -> ApacheKafka:
     digest = hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]
     libraries = cache / f"kafka-{digest}"
     if not libraries.exists():
-        await _download(libraries, say)
+        await _download(libraries, java, say)
     archive = cache / f"kafka-{digest}-java-{_version(java)}.jsa"
     return ApacheKafka(java, libraries, archive)
 
 
-async def _download(libraries: Path, say: Callable[[str], None]) -> None:
+async def _download(libraries: Path, java: str, say: Callable[[str], None]) -> None:
     maven = shutil.which("mvn")
     if maven is None:
         raise StartError("mvn (Maven), which downloads Apache Kafka, was not found")
@@ -100,6 +103,8 @@ async def _download(libraries: Path, say: Callable[[str], None]) -> None:
             *("-q", "-B", "-ntp", "-f", str(_POM)),
             "dependency:copy-dependencies",
             f"-DoutputDirectory={draft}",
+            *_repository(libraries.with_name("maven")),
+            variables=environment.of_installers(**_home(java)),
         )
         if status != 0:
             raise StartError(f"Maven could not download Apache Kafka\n{output}")
@@ -112,16 +117,39 @@ async def _download(libraries: Path, say: Callable[[str], None]) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def _repository(ours: Path) -> list[str]:
+    """Return Maven's option for a repository of our own, where it could not write the user's."""
+    with contextlib.suppress(KeyError):  # a container may run as a user that has no entry
+        users = Path(pwd.getpwuid(os.geteuid()).pw_dir, ".m2")  # Java goes by this, not by HOME
+        while not users.exists():
+            users = users.parent
+        if os.access(users, os.W_OK):
+            return []
+    return [f"-Dmaven.repo.local={ours}"]
+
+
+def _home(java: str) -> dict[str, str]:
+    """Return JAVA_HOME for Maven, which would otherwise insist on a wrong one of the user's."""
+    home = Path(java).resolve().parent.parent
+    return {"JAVA_HOME": str(home)} if (home / "release").is_file() else {}
+
+
 def _java() -> str:
-    home = os.environ.get("JAVA_HOME")
-    java = shutil.which("java", path=f"{home}/bin") if home else None
-    java = java or shutil.which("java")
-    if java is None:
-        raise StartError(f"java ({_OLDEST_JAVA} or newer) was not found")
-    version = _version(java)
-    if int(version.split(".")[0]) < _OLDEST_JAVA:
-        raise StartError(f"Java {_OLDEST_JAVA} or newer is needed, and {java} is Java {version}")
-    return java
+    """Find Java: JAVA_HOME's if it is new enough, else the first of PATH."""
+    problem = f"java ({_OLDEST_JAVA} or newer) was not found"
+    for path in (f"{os.environ.get('JAVA_HOME')}/bin", None):
+        java = shutil.which("java", path=path)
+        if java is None:
+            continue
+        try:
+            version = _version(java)
+        except (OSError, StartError) as error:
+            problem = f"{java} cannot be used: {error}"
+            continue
+        if int(version.split(".")[0]) >= _OLDEST_JAVA:
+            return java
+        problem = f"Java {_OLDEST_JAVA} or newer is needed, and {java} is Java {version}"
+    raise StartError(problem)
 
 
 def _version(java: str) -> str:

@@ -5,6 +5,7 @@ refuses to run as root, so a runner that is root runs it as a system user of its
 """
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import pwd
@@ -12,7 +13,8 @@ import shutil
 import signal
 import stat
 import subprocess
-from collections.abc import Callable, Mapping
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Final
@@ -140,19 +142,20 @@ class PostgresCluster:
             for path in (draft, secret):
                 os.chown(path, entry.pw_uid, entry.pw_gid)
         try:
-            status, output = await run_to_end(
-                *death_signal_command(signal.SIGTERM, self._user),
-                str(_BINARIES / "initdb"),
-                f"--pgdata={draft}",
-                f"--username={SUPERUSER}",
-                f"--pwfile={secret}",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                "--locale=C",
-                "--locale-provider=builtin",
-                "--builtin-locale=C.UTF-8",
-                "--no-instructions",
-            )
+            with _binaries_for_initdb() as binaries:
+                status, output = await run_to_end(
+                    *death_signal_command(signal.SIGTERM, self._user),
+                    str(binaries / "initdb"),
+                    f"--pgdata={draft}",
+                    f"--username={SUPERUSER}",
+                    f"--pwfile={secret}",
+                    "--auth=scram-sha-256",
+                    "--encoding=UTF8",
+                    "--locale=C",
+                    "--locale-provider=builtin",
+                    "--builtin-locale=C.UTF-8",
+                    "--no-instructions",
+                )
         finally:
             secret.unlink()
         if status != 0:
@@ -230,9 +233,25 @@ class PostgresCluster:
             )
         except psycopg2.OperationalError as error:
             raise StartError(
-                f"the {self.name} database does not let the runner in: {error}"
-                "`make reset` forgets its data and makes a new one."
+                f"the {self.name} database does not let the runner in: {str(error).strip()}\n"
+                "If it refuses the password, put back the passwords.json of its data."
             ) from error
+
+
+@contextlib.contextmanager
+def _binaries_for_initdb() -> Iterator[Path]:
+    """Give PostgreSQL's programs in a directory whose name initdb can take.
+
+    It starts the server by a shell, with its own directory between double quotes.
+    """
+    if not set('"$`\\') & set(str(_BINARIES)):
+        yield _BINARIES
+        return
+    with tempfile.TemporaryDirectory(prefix="ordering-") as copy:
+        # Not linked: initdb resolves links.
+        shutil.copytree(_BINARIES.parent, Path(copy) / "pginstall", symlinks=True)
+        Path(copy).chmod(0o755)
+        yield Path(copy) / "pginstall" / _BINARIES.name
 
 
 def _provide_system_user(name: str) -> None:

@@ -47,16 +47,16 @@ _BLANKS: Final = (
 
 
 def _pattern(controls: str) -> str:
-    refused = controls + _SEPARATORS + _DIRECTIONS + _ANNOTATIONS
+    refused = controls + _DIRECTIONS + _ANNOTATIONS
     return f"^[^{refused}]*[^{refused}{_BLANKS}][^{refused}]*$"
 
 
-_ONE_LINE: Final = _pattern(r"\x00-\x1F\x7F-\x9F")
+_ONE_LINE: Final = _pattern(r"\x00-\x1F\x7F-\x9F" + _SEPARATORS)
 _LINES: Final = _pattern(r"\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F")
 # For JSON Schema, in the part of the syntax that all dialects have; it does not tell blanks.
-_REFUSED_SCHEMA: Final = r"\u2028-\u202E\u2066-\u2069\uFFF9-\uFFFB\uFFFE\uFFFF"
+_REFUSED_SCHEMA: Final = r"\u202A-\u202E\u2066-\u2069\uFFF9-\uFFFB\uFFFE\uFFFF"
 _SCHEMAS: Final = {
-    _ONE_LINE: rf"^[^\u0000-\u001F\u007F-\u009F{_REFUSED_SCHEMA}]*$",
+    _ONE_LINE: rf"^[^\u0000-\u001F\u007F-\u009F\u2028\u2029{_REFUSED_SCHEMA}]*$",
     _LINES: rf"^[^\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F{_REFUSED_SCHEMA}]*$",
 }
 

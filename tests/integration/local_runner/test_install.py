@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[3]
 # Stands in for Python, pip and uv; `-m venv` puts it where they are expected.
-PROGRAM = """#!/bin/sh
-test "$1" != -c || exit 0
+PROGRAM = f"""#!/bin/sh
+if test "$1" = -I
+then
+  shift
+  exec {shlex.quote(sys.executable)} -I -c '
+import runpy, sys
+sys.executable = sys.argv.pop(1)
+del sys.argv[0]
+runpy.run_path(sys.argv[0], run_name="__main__")
+' "$0" "$@"
+fi
 echo "$(basename "$0") $*" >> "$NOTES"
 echo "something for people"
 case "$*" in
-  *"-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python; cp "$0" .venv/bin/uv ;;
+  *"-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
 esac
 case "$*" in *"$FAILS"*) exit 1 ;; esac
 """
-NEW = ["-m venv --clear .venv", "-m pip install", "pip install --quiet --python"]
+NEW = ["-m venv --clear .venv", "-m pip install", "-m uv pip install --quiet"]
 
 
 class Clone:
@@ -30,8 +41,9 @@ class Clone:
         self.directory = directory
         self.notes = directory / "notes"
         self.ready = directory / ".venv" / ".ready"
-        for name in ("Makefile", "requirements.lock"):
-            shutil.copy(ROOT / name, directory)
+        for name in ("Makefile", "requirements.lock", "infra/local/install.py"):
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, directory / name)
         (directory / "python").write_text(PROGRAM)
         (directory / "python").chmod(0o755)
 
@@ -68,9 +80,9 @@ def test_a_fresh_clone_gets_everything_once(clone: Clone) -> None:
     assert clone.make() == (0, [])
 
 
-@pytest.mark.parametrize("interrupted", ["-m pip", "uv pip install"])
+@pytest.mark.parametrize("interrupted", ["-m pip", "-m uv pip install"])
 def test_an_installation_that_was_interrupted_is_begun_anew(clone: Clone, interrupted: str) -> None:
-    clone.make(fails=interrupted.removeprefix("uv "))
+    clone.make(fails=interrupted)
     assert not clone.ready.exists()
     status, ran = clone.make()
     assert status == 0
