@@ -3,10 +3,51 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+HOSTILE: Final = {
+    "PGSSLMODE": "require",
+    "PGHOST": "db.invalid",
+    "PGPORT": "1",
+    "PGUSER": "nobody",
+    "PGDATABASE": "other",
+    "PGPASSFILE": "/nonexistent",
+    "PGSERVICE": "none",
+    "PGOPTIONS": "-c search_path=x",
+    "PGCLIENTENCODING": "LATIN1",
+    "PGDATA": "/nonexistent",
+    "PYTHONHOME": "/nonexistent",
+    "PYTHONPATH": "/nonexistent",
+    "PYTHONSAFEPATH": "1",
+    "PYTHONWARNINGS": "error",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONUTF8": "0",
+    "PYTHONINSPECT": "1",
+    "PYTHONIOENCODING": "ascii",
+    "PYTHONCOERCECLOCALE": "0",
+    "PYTHONDEVMODE": "1",
+    "JAVA_TOOL_OPTIONS": "-Xmx1k",
+    "_JAVA_OPTIONS": "-Xmx1k",
+    "JDK_JAVA_OPTIONS": "--none",
+    "JAVA_HOME": "/nonexistent",
+    "CLASSPATH": "/nonexistent",
+    "KAFKA_OPTS": "-Xmx1k",
+    "KAFKA_HEAP_OPTS": "-Xmx1k",
+    "LOG_DIR": "/nonexistent",
+    "LC_ALL": "C",
+    "LANG": "tr_TR.ISO-8859-9",
+    "TZ": "Asia/Kathmandu",
+    "HOME": "/proc/nonexistent",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_PROFILE": "none",
+    "AWS_REGION": "nowhere",
+    "AWS_CA_BUNDLE": "/nonexistent",
+    "LOCALSTACK_HOST": "nowhere:1",
+}
+"""Variables that a developer may have set for other work."""
 
 
 def an_order(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field may be changed

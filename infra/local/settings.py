@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from unicodedata import category
 
 from infra.local.gateway.issuer import ISSUER_PATH
 from infra.local.servers.child import StartError
@@ -59,10 +60,9 @@ class Settings:
                     f"{shown} has a colon in it, which separates the paths of PYTHONPATH and of "
                     "Java's class path: move it"
                 )
-            if not str(path).isprintable():
+            if any(category(character) in {"Cc", "Cs"} for character in str(path)):
                 raise StartError(
-                    f"{shown!a} has a character in it that is not printable, or not UTF-8: "
-                    "rename it"
+                    f"{shown!a} has a control character in it, or one that is not UTF-8: rename it"
                 )
 
     @property

@@ -1,4 +1,7 @@
-"""The Makefile's targets as users call them, in a copy of this checkout with data of its own."""
+"""The Makefile's targets as users call them, in a copy of this checkout with data of its own.
+
+The copy is in a directory with an odd name, and the user has set variables for other work.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ import jwt
 import pytest
 
 from infra.local.settings import DEFAULT_STATE
-from tests.running_stack import ROOT, free_ports, kafka_kinds
+from tests.running_stack import ROOT, free_ports
+from tests.shared import HOSTILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +26,16 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 
+ODD = "\u00e9 \u65e5, a\"b'c\\d $x#%p & (e);f"
+
+
 class Clone:
     """A copy of the checkout that shares what is installed and downloaded with this one."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.port = free_ports()
-        self.kafka = kafka_kinds()[-1]
+        self.kafka = os.environ.get("KAFKA") or "auto"
         ignored = shutil.ignore_patterns(".*", "__pycache__")
         shutil.copytree(ROOT, directory, ignore=ignored, dirs_exist_ok=True)
         os.utime(directory / "requirements.lock", (0, 0))  # what is installed is up to date
@@ -38,9 +45,14 @@ class Clone:
         (directory / ".local" / "cache").symlink_to(DEFAULT_STATE / "cache")
 
     def make(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self.shell('make -s "$@"', *arguments)
+
+    def shell(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        given = (*arguments, f"PORT={self.port}", f"KAFKA={self.kafka}")
         return subprocess.run(
-            ["make", "-s", *arguments, f"PORT={self.port}", f"KAFKA={self.kafka}"],  # noqa: S607 - the user's own make
+            ["bash", "-c", f"umask 077; {script}", "bash", *given],  # noqa: S607 - the user's own shell
             cwd=self.directory,
+            env={"PATH": os.environ["PATH"], **HOSTILE},
             capture_output=True,
             text=True,
             check=False,
@@ -55,7 +67,7 @@ class Clone:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
-    clone = Clone(tmp_path_factory.mktemp("clone"))
+    clone = Clone(tmp_path_factory.mktemp("clone") / ODD)
     yield clone
     clone.make("down")
 
@@ -105,6 +117,21 @@ def test_make_token_prints_a_token_and_nothing_else(clone: Clone) -> None:
     assert refused.returncode != 0
     assert "there are orders:read, orders:write, orders:sell, orders:operate" in refused.stderr
     assert claims(operator)["iss"] == f"http://127.0.0.1:{clone.port}/issuer"
+
+
+@pytest.mark.usefixtures("greeting")
+@pytest.mark.parametrize("target", ["status", "token", "logs", "help", "demo", "up"])
+def test_a_reader_that_has_seen_enough_gets_no_traceback(clone: Clone, target: str) -> None:
+    done = clone.shell('make -s "$@" | true', target)
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.usefixtures("greeting")
+def test_everything_is_within_the_copy(clone: Clone) -> None:
+    kinds = (clone.directory / ".local" / "kafka.kind").read_text().split()
+    assert (clone.directory / ".local" / "kafka" / kinds[0] / "data").is_dir()
+    assert [path.name for path in clone.directory.parent.iterdir()] == [ODD]
 
 
 @pytest.mark.usefixtures("greeting")

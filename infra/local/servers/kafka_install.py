@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ async def choose_kafka(setting: str, port: int, cache: Path, say: Callable[[str]
 
 
 async def _apache(cache: Path, say: Callable[[str], None]) -> ApacheKafka:
-    java = await asyncio.to_thread(_java)
+    java = await asyncio.to_thread(find_java)
     digest = hashlib.sha256(_POM.read_bytes()).hexdigest()[:12]
     libraries = cache / f"kafka-{digest}"
     if not libraries.exists():
@@ -95,19 +96,23 @@ async def _download(libraries: Path, java: str, say: Callable[[str], None]) -> N
         raise StartError("mvn (Maven), which downloads Apache Kafka, was not found")
     say(f"downloading {_title()} with Maven (45 MB, once) …")
     draft = libraries.with_name(f"{libraries.name}.{os.getpid()}")
-    draft.mkdir(parents=True)
     try:
-        status, output = await run_to_end(
-            *death_signal_command(signal.SIGTERM),
-            maven,
-            *("-q", "-B", "-ntp", "-f", str(_POM)),
-            "dependency:copy-dependencies",
-            f"-DoutputDirectory={draft}",
-            *_repository(libraries.with_name("maven")),
-            variables=environment.of_installers(**_home(java)),
-        )
-        if status != 0:
-            raise StartError(f"Maven could not download Apache Kafka\n{output}")
+        with tempfile.TemporaryDirectory(prefix="ordering-") as plain:
+            # Maven changes some characters in the names of directories, such as backslashes.
+            shutil.copy(_POM, plain)
+            jars = Path(plain, "jars")
+            status, output = await run_to_end(
+                *death_signal_command(signal.SIGTERM),
+                maven,
+                *("-q", "-B", "-ntp", "-f", f"{plain}/{_POM.name}"),
+                "dependency:copy-dependencies",
+                f"-DoutputDirectory={jars}",
+                *_repository(libraries.with_name("maven")),
+                variables=environment.of_installers(**_home(java)),
+            )
+            if status != 0 or not await asyncio.to_thread(jars.is_dir):
+                raise StartError(f"Maven could not download Apache Kafka\n{output}")
+            await asyncio.to_thread(shutil.copytree, jars, draft)
         try:
             draft.rename(libraries)
         except OSError as error:
@@ -134,8 +139,8 @@ def _home(java: str) -> dict[str, str]:
     return {"JAVA_HOME": str(home)} if (home / "release").is_file() else {}
 
 
-def _java() -> str:
-    """Find Java: JAVA_HOME's if it is new enough, else the first of PATH."""
+def find_java() -> str:
+    """Find Java: JAVA_HOME's if it is new enough, else PATH's. Raises StartError."""
     problem = f"java ({_OLDEST_JAVA} or newer) was not found"
     for path in (f"{os.environ.get('JAVA_HOME')}/bin", None):
         java = shutil.which("java", path=path)

@@ -248,10 +248,13 @@ def _binaries_for_initdb() -> Iterator[Path]:
         yield _BINARIES
         return
     with tempfile.TemporaryDirectory(prefix="ordering-") as copy:
-        # Not linked: initdb resolves links.
-        shutil.copytree(_BINARIES.parent, Path(copy) / "pginstall", symlinks=True)
+        # Not linked: initdb resolves links. A wheel has its libraries in a directory beside it.
+        package = _BINARIES.parent.parent
+        for directory in package.parent.glob(f"{package.name}*"):
+            if directory.is_dir():
+                shutil.copytree(directory, Path(copy) / directory.name, symlinks=True)
         Path(copy).chmod(0o755)
-        yield Path(copy) / "pginstall" / _BINARIES.name
+        yield Path(copy) / _BINARIES.relative_to(package.parent)
 
 
 def _provide_system_user(name: str) -> None:

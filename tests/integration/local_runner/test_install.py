@@ -26,6 +26,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 fi
 echo "$(basename "$0") $*" >> "$NOTES"
 echo "something for people"
+test -z "$PIP_TARGET$PYTHONHOME" || exit 1
 case "$*" in
   *"-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
 esac
@@ -47,19 +48,22 @@ class Clone:
         (directory / "python").write_text(PROGRAM)
         (directory / "python").chmod(0o755)
 
-    def make(self, *, fails: str = "nothing") -> tuple[int, list[str]]:
+    def make(self, *, fails: str = "nothing", **variables: str) -> tuple[int, list[str]]:
         """Make what every target needs; gives the exit status and what was run for it."""
         self.notes.write_text("")
-        done = subprocess.run(
+        with self.started(FAILS=fails, **variables) as making:
+            out, _ = making.communicate()
+        assert out == b""
+        return making.returncode, self.notes.read_text().splitlines()
+
+    def started(self, **variables: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
             ["make", "-s", ".venv/.ready", f"PYTHON={self.directory}/python"],  # noqa: S607 - the user's own make
             cwd=self.directory,
-            env={"PATH": "/usr/bin:/bin", "NOTES": str(self.notes), "FAILS": fails},
-            capture_output=True,
-            text=True,
-            check=False,
+            env={"PATH": "/usr/bin:/bin", "NOTES": str(self.notes), **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
-        assert done.stdout == ""
-        return done.returncode, self.notes.read_text().splitlines()
 
 
 @pytest.fixture
@@ -109,3 +113,23 @@ def test_an_update_that_was_interrupted_is_begun_anew(clone: Clone) -> None:
     os.utime(clone.ready, (0, 0))
     clone.make(fails="-r requirements.lock")
     assert_ran(clone.make()[1], NEW)
+
+
+def test_of_two_installations_at_once_one_waits_and_finds_everything_there(clone: Clone) -> None:
+    clone.notes.write_text("")
+    with clone.started(FAILS="nothing") as first, clone.started(FAILS="nothing") as second:
+        first.communicate()
+        second.communicate()
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert_ran(clone.notes.read_text().splitlines(), NEW)
+
+
+def test_what_would_install_elsewhere_is_not_handed_on(clone: Clone) -> None:
+    assert clone.make(PIP_TARGET="/nowhere", PYTHONHOME="/nowhere")[0] == 0
+
+
+@pytest.mark.parametrize("name", ["HOME", "XDG_CACHE_HOME", "UV_CACHE_DIR"])
+def test_without_a_cache_that_can_be_written_uv_does_without(clone: Clone, name: str) -> None:
+    assert "--no-cache" in clone.make(**{name: "/proc/nowhere"})[1][-1]
+    clone.ready.unlink()
+    assert "--no-cache" not in clone.make(HOME=str(clone.directory))[1][-1]
