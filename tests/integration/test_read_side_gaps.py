@@ -91,15 +91,32 @@ def test_a_newer_watermark_where_all_was_read_comes_from_another_topic(
     anew = batch({0: [record_of(order_id, 1, an_order_was_placed()), watermark(ago(5))]})
     assert apply(projector, anew) == []
     assert as_of(queries) == rfc3339(known)
-    assert gaps(projector) == {(0, 1, "topic replaced or cut")}
+    assert gaps(projector) == {(0, 0, "topic replaced or cut")}
     for line in lines("PartitionsWithGap"):
-        assert (line["level"], line["partition"], line["offset"]) == ("ERROR", 0, 1)
+        assert (line["level"], line["partition"], line["offset"]) == ("ERROR", 0, 0)
         assert line["reason"] == "topic replaced or cut"
     # Grown past the old position it looks like the old one, and is not believed any more.
     apply(projector, batch({0: [watermark(ago(3)), watermark(ago(1))]}, 2))
     assert as_of(queries) == rfc3339(known)
-    assert gaps(projector) == {(0, 1, "topic replaced or cut")}
+    assert gaps(projector) == {(0, 0, "topic replaced or cut")}
     assert len(lines("PartitionsWithGap")) == 2, "one of each projection"
+
+
+def test_an_event_where_all_was_read_comes_from_another_topic(
+    projector: Database, queries: Database
+) -> None:
+    """A relay that catches up publishes many events before its first watermark."""
+    known = ago(60)
+    first, second = new_order(), new_order()
+    apply(projector, batch({0: [watermark(known), record_of(first, 1, an_order_was_placed())]}))
+    anew: list[bytes | None] = [
+        record_of(first, 1, an_order_was_placed()),
+        record_of(second, 1, an_order_was_placed()),
+        watermark(ago(1)),
+    ]
+    assert apply(projector, batch({0: anew})) == []
+    assert gaps(projector) == {(0, 1, "topic replaced or cut")}
+    assert as_of(queries) == rfc3339(known)
 
 
 def test_a_batch_that_begins_in_what_was_read_and_ends_behind_it_shows_it_too(

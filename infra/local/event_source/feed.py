@@ -14,17 +14,30 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Final
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.errors import KafkaError
-from kafka.structs import OffsetAndMetadata
 
 from infra.local.backoff import Restarts
+from infra.local.event_source.consumer import (
+    BROKER_MS,
+    RECONNECT_SECONDS,
+    metric,
+    open_consumer,
+    topic_id,
+)
 from infra.local.event_source.pace import LONG_POLL_MS, Pace
-from infra.local.event_source.positions import BROKER_MS, starting_offsets
+from infra.local.event_source.positions import (
+    TopicReplacedError,
+    kept_positions,
+    require_same_topics,
+    starting_offsets,
+)
 from infra.local.event_source.records import Partition, encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
+    from kafka import KafkaConsumer
 
     from infra.local.event_source.records import Fetched
     from infra.local.template.model import KafkaSource
@@ -32,7 +45,6 @@ if TYPE_CHECKING:
 PAUSED_POLL_MS: Final = 20  # while partitions are paused, to hear soon that they are not
 RECORDS_PER_POLL: Final = 500
 COMMIT_SECONDS: Final = 0.2  # commits of that time become one
-RECONNECT_SECONDS: Final = 0.5
 FIRST_RESTART_SECONDS: Final = 0.5
 LONGEST_RESTART_SECONDS: Final = 5.0
 
@@ -45,7 +57,8 @@ class KafkaFeed:
     oldest record there is. A cluster that cannot be reached is tried for as long as it takes.
 
     `log` takes lines for the user, `log_error` those about what should not happen: fetching then
-    begins again with what was not delivered.
+    begins again with what was not delivered. A topic that is deleted and made anew meanwhile breaks
+    the feed: what it has delivered is of the old one.
     """
 
     def __init__(
@@ -70,6 +83,7 @@ class KafkaFeed:
         self._paused: set[Partition] = set()
         # The thread's own:
         self._positions: dict[Partition, int] = {}
+        self._topic_ids: dict[str, str] = {}
         self._committing: dict[Partition, int] = {}
         self._committed_at = 0.0
         self._reachable = True
@@ -83,9 +97,13 @@ class KafkaFeed:
         self._thread.start()
         return await self._opened
 
-    def begin(self, deliver: Callable[[Fetched], None]) -> None:
-        """Deliver from now on. What `deliver` raises is logged, and the records come again."""
+    def begin(self, deliver: Callable[[Fetched], None], broke: Callable[[Exception], None]) -> None:
+        """Deliver from now on. What `deliver` raises is logged, and the records come again.
+
+        `broke` is told once, with the reason, that nothing more comes.
+        """
         self._deliver = deliver
+        self._broke = broke
         self._begun.set()
 
     def pause(self, partition: Partition) -> None:
@@ -122,6 +140,9 @@ class KafkaFeed:
             restarts.begin()
             try:
                 self._connect_and_feed()
+            except TopicReplacedError as problem:
+                self._on_loop(self._broke, problem)
+                return
             except Exception as problem:  # noqa: BLE001 - whatever it is, somebody has to hear of it
                 if not self._positions:
                     self._on_loop(self._tell_failed, problem)
@@ -140,18 +161,7 @@ class KafkaFeed:
 
     def _connect_and_feed(self) -> None:
         try:
-            consumer = KafkaConsumer(
-                bootstrap_servers=self._servers,
-                client_id=self._source.group,
-                group_id=self._source.group,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                allow_auto_create_topics=False,
-                fetch_min_bytes=1,
-                fetch_max_wait_ms=LONG_POLL_MS,
-                bootstrap_timeout_ms=BROKER_MS,
-                reconnect_backoff_max_ms=int(RECONNECT_SECONDS * 1000),
-            )
+            consumer = open_consumer(self._servers, self._source.group)
         except KafkaError as problem:
             self._set_reachable(problem)
             self._closing.wait(RECONNECT_SECONDS)
@@ -168,7 +178,13 @@ class KafkaFeed:
     def _assign(self, consumer: KafkaConsumer) -> None:
         """Take all partitions, at the positions that were reached or the group's."""
         if not self._positions:
-            offsets = starting_offsets(consumer, self._source, self._starting_timestamp)
+            offsets = starting_offsets(
+                consumer,
+                self._source,
+                self._starting_timestamp,
+                lambda line: self._on_loop(self._log_error, line),
+            )
+            self._topic_ids = {topic: topic_id(consumer, topic) for topic in self._source.topics}
             # From now on the group has a position: LATEST must not skip at the next start what
             # arrives from here on.
             self._commit_now(consumer, offsets)
@@ -183,8 +199,8 @@ class KafkaFeed:
             self._opened.set_result(sorted(self._positions))
 
     def _feed(self, consumer: KafkaConsumer) -> None:
-        connections = _metric(consumer, "connection-count")
-        pace = Pace(_metric(consumer, "fetch-latency-max"))
+        connections = metric(consumer, "connection-count")
+        pace = Pace(metric(consumer, "fetch-latency-max"))
         with self._lock:  # a commit that was under way when the last consumer failed
             self._to_commit = self._committing | self._to_commit
             self._committing = {}
@@ -199,6 +215,7 @@ class KafkaFeed:
                 timeout_ms=pace.poll_ms(PAUSED_POLL_MS if paused else LONG_POLL_MS),
                 max_records=RECORDS_PER_POLL,
             )
+            require_same_topics(consumer, self._topic_ids)
             if fetched:
                 self._set_reachable(None)
                 self._hand_over(fetched)
@@ -255,7 +272,7 @@ class KafkaFeed:
             self._committing, self._to_commit = self._to_commit, {}
         if self._committing:
             self._committed_at = now
-            consumer.commit_async(_offsets(self._committing), callback=self._committed)
+            consumer.commit_async(self._kept(self._committing), callback=self._committed)
 
     def _committed(self, _offsets: object, answer: object) -> None:
         """Hear of a commit, from the next poll; one that failed is tried again with newer ones."""
@@ -266,7 +283,10 @@ class KafkaFeed:
 
     def _commit_now(self, consumer: KafkaConsumer, positions: Mapping[Partition, int]) -> None:
         if positions:
-            consumer.commit(_offsets(positions), timeout_ms=BROKER_MS)
+            consumer.commit(self._kept(positions), timeout_ms=BROKER_MS)
+
+    def _kept(self, positions: Mapping[Partition, int]) -> Mapping[TopicPartition, Any]:
+        return kept_positions(positions, self._topic_ids)
 
     def _is_answered(self, consumer: KafkaConsumer) -> bool:
         """Ask for something: a broker that is starting accepts connections and drops them."""
@@ -293,15 +313,3 @@ class KafkaFeed:
             self._closing.set()
             return False
         return True
-
-
-def _offsets(positions: Mapping[Partition, int]) -> dict[TopicPartition, OffsetAndMetadata]:
-    return {
-        TopicPartition(*partition): OffsetAndMetadata(offset, "", -1)
-        for partition, offset in positions.items()
-    }
-
-
-def _metric(consumer: KafkaConsumer, name: str) -> Any:  # noqa: ANN401 - kafka-python has no types
-    metrics = consumer.metrics(raw=True)
-    return next(metric for key, metric in metrics.items() if key.name == name)

@@ -66,7 +66,7 @@ class Pollers:
             buffers = [PartitionBuffer(each, wake) for each in partitions[poller::pollers]]
             self._buffers.update((buffer.partition, buffer) for buffer in buffers)
             self._begin(self._poll(buffers, wake))
-        self._feed.begin(self._receive)
+        self._feed.begin(self._receive, self._break)
 
     async def close(self) -> None:
         """End invocations in flight (2 s at most), commit the last positions and disconnect."""
@@ -88,7 +88,11 @@ class Pollers:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         problem = None if task.cancelled() else task.exception()
-        if isinstance(problem, Exception) and not self.broken.done():
+        if isinstance(problem, Exception):
+            self._break(problem)
+
+    def _break(self, problem: Exception) -> None:
+        if not self.broken.done():
             self.broken.set_result(problem)
 
     def _receive(self, fetched: Fetched) -> None:

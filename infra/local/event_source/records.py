@@ -62,8 +62,11 @@ class RecordFeed(Protocol):
     async def open(self) -> Sequence[Partition]:
         """Connect, and give the partitions that records will be of."""
 
-    def begin(self, deliver: Callable[[Fetched], None]) -> None:
-        """Deliver from now on. What `deliver` raises is logged, and the records come again."""
+    def begin(self, deliver: Callable[[Fetched], None], broke: Callable[[Exception], None]) -> None:
+        """Deliver from now on. What `deliver` raises is logged, and the records come again.
+
+        `broke` is told once, with the reason, that nothing more comes.
+        """
 
     def pause(self, partition: Partition) -> None:
         """Stop fetching this partition for now; what is on its way still arrives."""

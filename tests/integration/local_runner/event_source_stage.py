@@ -66,8 +66,8 @@ class Feed:
     def has_opened(self, times: int) -> bool:
         return self.opened == times
 
-    def begin(self, deliver: Callable[[Fetched], None]) -> None:
-        self.deliver = deliver
+    def begin(self, deliver: Callable[[Fetched], None], broke: Callable[[Exception], None]) -> None:
+        self.deliver, self.broke = deliver, broke
 
     def give(self, partition: Partition, *offsets: int, **fields: object) -> None:
         records = [encode(a_record(partition, offset, **fields)) for offset in offsets]

@@ -12,7 +12,9 @@ import pytest
 from kafka import TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 from kafka.errors import KafkaTimeoutError
+from kafka.structs import OffsetAndMetadata
 
+from infra.local.event_source import consumer as consumer_module
 from infra.local.event_source import feed as feed_module
 from infra.local.event_source.failure_destinations import FailureDestinations
 from infra.local.event_source.feed import KafkaFeed
@@ -62,6 +64,7 @@ class Consumer:
     def __init__(self, broker: Broker) -> None:
         self.broker = broker
         self.position = 0
+        self._cluster = SimpleNamespace(topic_id=lambda _topic: None)
 
     def poll(self, **_: object) -> dict[TopicPartition, list[ConsumerRecord]]:
         if self.broker.failures:
@@ -91,8 +94,8 @@ class Consumer:
     def seek(self, _: object, offset: int) -> None:
         self.position = offset
 
-    def committed(self, *_: object, **__: object) -> int:
-        return self.broker.committed
+    def committed(self, *_: object, **__: object) -> OffsetAndMetadata:
+        return OffsetAndMetadata(self.broker.committed, "", -1)
 
     def commit_async(self, offsets: dict[TopicPartition, Any], callback: Any) -> None:  # noqa: ANN401 - kafka-python has no types
         self.broker.committed = offsets[PARTITION].offset
@@ -128,7 +131,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(feed_module, "KafkaConsumer", broker.consumer)
+    monkeypatch.setattr(consumer_module, "KafkaConsumer", broker.consumer)
     return broker
 
 
@@ -152,7 +155,7 @@ class Reader:
         async def run() -> None:
             feed = KafkaFeed(SOURCE, "127.0.0.1:1", self.lines.append, self.errors.append)
             await feed.open()
-            feed.begin(self.receive)
+            feed.begin(self.receive, lambda problem: self.errors.append(str(problem)))
             for condition in scene():
                 await until(condition)
             await feed.close()

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
 import gc
 import json
 import statistics
 import time
+import uuid
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.errors import TopicAlreadyExistsError
+from kafka.structs import OffsetAndMetadata
 
-from infra.local.event_source import feed
+from infra.local.event_source import consumer
 from infra.local.event_source.failure_destinations import FailureDestinations
 from infra.local.event_source.feed import KafkaFeed
 from infra.local.event_source.pace import LONG_POLL_MS, LONGEST_PACE_SECONDS
@@ -20,6 +25,7 @@ from infra.local.event_source.records import Partition, SourceError
 from infra.local.event_source.source import KafkaEventSource
 from infra.local.lambdas.invocation import Invocation
 from infra.local.template.model import KafkaSource
+from tests.shared import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,6 +53,23 @@ class Cluster:
         admin.create_topics({name: {"num_partitions": partitions, "replication_factor": 1}})
         admin.close()
         return name
+
+    def replace(self, topic: str, partitions: int = 1) -> None:
+        """Delete a topic and make another one of its name, once the cluster lets it."""
+        admin = KafkaAdminClient(bootstrap_servers=self.servers)
+        admin.delete_topics([topic])
+        made: list[str] = []
+
+        def is_made() -> bool:
+            with contextlib.suppress(TopicAlreadyExistsError):
+                admin.create_topics(
+                    {topic: {"num_partitions": partitions, "replication_factor": 1}}
+                )
+                made.append(topic)
+            return bool(made)
+
+        eventually(is_made)
+        admin.close()
 
     def produce(self, topic: str, *values: str, partition: int = 0) -> None:
         sent = [self.producer.send(topic, value.encode(), partition=partition) for value in values]
@@ -82,6 +105,7 @@ class Reader:
         self.offsets: list[tuple[int, int]] = []
         self.arrivals: list[float] = []
         self.errors: list[str] = []
+        self.breaks: list[Exception] = []
         self.feed = KafkaFeed(
             source, cluster.servers, self.lines.append, self.errors.append, starting_timestamp
         )
@@ -89,7 +113,7 @@ class Reader:
     async def __aenter__(self) -> Self:
         async with asyncio.timeout(20):
             self.partitions = await self.feed.open()
-        self.feed.begin(self._receive)
+        self.feed.begin(self._receive, self.breaks.append)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -162,12 +186,13 @@ def test_latest_begins_with_what_comes_after_the_first_start(cluster: Cluster) -
 
 def test_at_timestamp_begins_with_the_first_record_of_that_time(cluster: Cluster) -> None:
     topic = cluster.new_topic(1)
-    for timestamp in (1_000, 2_000, 3_000):
-        cluster.producer.send(topic, b"v", timestamp_ms=1_700_000_000_000 + timestamp).get(10)
+    begin = int(time.time()) - 10  # what is older than the retention may go at any time
+    for second in (1, 2, 3):
+        cluster.producer.send(topic, b"v", timestamp_ms=(begin + second) * 1000).get(10)
 
     async def run() -> None:
         source = a_source(topic, starting_position="AT_TIMESTAMP")
-        async with Reader(cluster, source, 1_700_000_001.5) as reader:
+        async with Reader(cluster, source, begin + 1.5) as reader:
             assert await reader.read(2) == [(0, 1), (0, 2)]
 
     asyncio.run(run())
@@ -227,7 +252,7 @@ def test_an_idle_source_asks_its_broker_seldom(
             polls += 1
             return super().poll(*arguments, **options)
 
-    monkeypatch.setattr(feed, "KafkaConsumer", CountingConsumer)
+    monkeypatch.setattr(consumer, "KafkaConsumer", CountingConsumer)
 
     async def run() -> int:
         async with Reader(cluster, a_source(topic)):
@@ -278,6 +303,74 @@ def test_records_that_fail_go_to_a_topic_with_their_keys(cluster: Cluster) -> No
     (record,) = body["payload"]["records"][f"{topic}-0"]
     assert (record["offset"], record["value"]) == (0, "cG9pc29u")
     assert record["headers"] == [{"h": [49]}]
+
+
+def require_topic_ids(cluster: Cluster, topic: str) -> None:
+    admin = KafkaAdminClient(bootstrap_servers=cluster.servers)
+    (described,) = admin.describe_topics([topic])
+    admin.close()
+    if not described.get("topic_id"):
+        pytest.skip("this broker gives its topics no ids")
+
+
+def test_a_position_in_a_topic_that_was_replaced_is_none(cluster: Cluster) -> None:
+    topic = cluster.new_topic(1)
+    require_topic_ids(cluster, topic)
+    cluster.produce(topic, *"defgh")  # more than there were: the old position is one of the new
+    source = a_source(topic)
+    with contextlib.closing(
+        KafkaConsumer(bootstrap_servers=cluster.servers, group_id=source.group)
+    ) as other:
+        # Kafka forgets a topic's positions some time after the topic.
+        of_another = OffsetAndMetadata(3, str(uuid.uuid4()), -1)
+        other.commit({TopicPartition(topic, 0): of_another})
+
+    async def read() -> Reader:
+        async with Reader(cluster, source) as reader:
+            await reader.read(5)
+        return reader
+
+    reader = asyncio.run(read())
+    assert reader.offsets == [(0, offset) for offset in range(5)]
+    (line,) = reader.errors
+    assert line.startswith(f"topic {topic} was deleted and made anew since {source.group} read it")
+    assert asyncio.run(read()).errors == [], "the position that was committed is of the new topic"
+
+
+def test_a_mapping_goes_on_with_the_topic_that_replaces_its_own(cluster: Cluster) -> None:
+    topic = cluster.new_topic(1)
+    require_topic_ids(cluster, topic)
+    cluster.produce(topic, *"abc")
+    seen: list[str] = []
+    errors: list[str] = []
+
+    async def invoke(payload: bytes) -> Invocation:
+        for records in json.loads(payload)["records"].values():
+            seen.extend(base64.b64decode(record["value"]).decode() for record in records)
+        return DONE
+
+    async def run() -> None:
+        mapping = KafkaEventSource(
+            "OrderDetails",
+            a_source(topic),
+            bootstrap_servers=cluster.servers,
+            invoke=invoke,
+            destinations=FailureDestinations(
+                aws_endpoint="127.0.0.1:1", bootstrap_servers=cluster.servers
+            ),
+            log=lambda _: None,
+            log_error=errors.append,
+        )
+        await mapping.start()
+        await until(lambda: len(seen) == 3)
+        await asyncio.to_thread(cluster.replace, topic)
+        await asyncio.to_thread(cluster.produce, topic, *"defgh")
+        await until(lambda: seen[-1] == "h")
+        await mapping.close()
+
+    asyncio.run(run())
+    assert "".join(seen).endswith("defgh")
+    assert "was deleted and made anew" in errors[-1]
 
 
 def test_a_restarted_mapping_repeats_only_what_was_not_done(cluster: Cluster) -> None:

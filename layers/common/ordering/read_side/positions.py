@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 # on as_of stands still:
 # - a batch begins behind where the last one ended: records were skipped (by retention, or by
 #   somebody who moved the group's offsets), and nobody knows which;
-# - a watermark before next_offset is newer than every watermark that was read there: the topic was
-#   deleted and made anew, or its log lost its end, and nobody knows what is missing;
+# - before next_offset there is an event that is not applied, or a watermark that is newer than
+#   every one that was read there: the topic was deleted and made anew, or its log lost its end, and
+#   nobody knows what is missing;
 # - an event reuses a version that is applied: the write side was restored to an earlier time.
 # A watermark that is redelivered is not taken again. One that is later than this database's clock
 # shows that a clock is wrong: it neither moves as_of nor proves anything. An as_of that lies in the
@@ -35,7 +36,7 @@ with saved as ({save}), clock as (
 ), come as (
   select * from json_to_recordset(%(positions)s::json) as p (
     partition int, partitions int, withheld int, first_offset bigint, next_offset bigint,
-    reused_offset bigint
+    applied_offset bigint, reused_offset bigint
   )
 ), mark as (
   select m.*, m.as_of > clock.latest as is_ahead
@@ -78,6 +79,8 @@ with saved as ({save}), clock as (
       union all select 3, m.record_offset, 'topic replaced or cut' from mark as m
         where m.partition = w.partition and m.record_offset < w.next_offset
           and m.as_of > w.newest_watermark and not m.is_ahead
+      union all select 3, c.applied_offset, 'topic replaced or cut'
+        where c.applied_offset < w.next_offset
       union all select 4, c.reused_offset, 'version reused' where c.reused_offset is not null
       order by rank, at limit 1
     ) as gap on true
@@ -109,6 +112,8 @@ class Partition:
     watermarks: list[tuple[int, Watermark]] = field(default_factory=list)
     """Those that were read, each with its offset."""
     failed_offset: int | None = None
+    applied_offset: int | None = None
+    """The first event of the batch that changed the read model."""
     reused_offset: int | None = None
     """The first event of the batch that reuses a version that is applied."""
 
@@ -128,6 +133,7 @@ class Partition:
             "withheld": last and last.withheld,
             "first_offset": first_offset,
             "next_offset": end if self.failed_offset is None else self.failed_offset,
+            "applied_offset": self.applied_offset,
             "reused_offset": self.reused_offset,
         }
 

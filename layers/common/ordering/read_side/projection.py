@@ -154,6 +154,8 @@ class ProjectorFunction(DatabaseFunction):
             row.apply(record, document)
             batch.changed[record.order_id] = row
             batch.applied.append(record)
+            if partition.applied_offset is None:
+                partition.applied_offset = offset
 
     def _write(self, batch: _Batch, partitions: Iterable[Partition]) -> None:
         positions = [p.position() for p in partitions]
