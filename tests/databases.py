@@ -13,7 +13,7 @@ from infra.local.servers.passwords import load_or_create_passwords
 from infra.local.servers.postgres import PostgresCluster
 from infra.local.settings import ROOT
 from operations.migrate import migrate
-from ordering.postgres import Database
+from ordering.runtime.postgres import Database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ordering.delivery.bus import BusUnavailableError, Delivery
 from ordering.delivery.outbox import listen
 from ordering.delivery.relay import Relay
-from ordering.postgres import Database
+from ordering.runtime.postgres import Database
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import Refusal
-from ordering.events import NoteAdded
-from ordering.limits import MAX_NOTE_TEXT_BYTES, MAX_NOTES, text_bytes
-from ordering.sent import SentLines2000
-from ordering.values import Value
+from ordering.domain.errors import Refusal
+from ordering.domain.events import NoteAdded
+from ordering.domain.limits import MAX_NOTE_TEXT_BYTES, MAX_NOTES, text_bytes
+from ordering.domain.sent import SentLines2000
+from ordering.domain.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class AddNote(Value):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
-from ordering.events import OrderLineAdded
-from ordering.limits import MAX_LINE_ID, MAX_LINE_TEXT_BYTES, MAX_LINES, are_too_long
-from ordering.parts import OrderedLine
-from ordering.values import round_to_currency
+from ordering.domain.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
+from ordering.domain.events import OrderLineAdded
+from ordering.domain.limits import MAX_LINE_ID, MAX_LINE_TEXT_BYTES, MAX_LINES, are_too_long
+from ordering.domain.parts import OrderedLine
+from ordering.domain.values import round_to_currency
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class AddOrderLine(OrderedLine):

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import ConfigDict, ModelWrapValidatorHandler, model_validator
 
 from ordering.command_side import CommandFunction
-from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
-from ordering.events import CouponApplied
-from ordering.parts import Coupon, not_one_of_both
-from ordering.sent import SentMoney, SentPercent, SentText64
-from ordering.validation import validate_with
+from ordering.domain.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
+from ordering.domain.events import CouponApplied
+from ordering.domain.parts import Coupon, not_one_of_both
+from ordering.domain.sent import SentMoney, SentPercent, SentText64
+from ordering.domain.validation import validate_with
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class ApplyCoupon(Coupon):

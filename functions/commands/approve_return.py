@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import RETURN_DECIDED, RETURN_NOT_FOUND, Refusal
-from ordering.events import ReturnApproved
-from ordering.values import PartId, Value
+from ordering.domain.errors import RETURN_DECIDED, RETURN_NOT_FOUND, Refusal
+from ordering.domain.events import ReturnApproved
+from ordering.domain.values import PartId, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class ApproveReturn(Value):

@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import (
+from ordering.domain.errors import (
     AMOUNT_EXCEEDS_OWED,
     NOT_CONFIRMED,
     ORDER_CANCELLED,
     Refusal,
     wrong_currency,
 )
-from ordering.events import PaymentAuthorized
-from ordering.limits import MAX_PAYMENTS
-from ordering.sent import PositiveMoney, SentText64
-from ordering.values import PartId, Value, round_to_currency
+from ordering.domain.events import PaymentAuthorized
+from ordering.domain.limits import MAX_PAYMENTS
+from ordering.domain.sent import PositiveMoney, SentText64
+from ordering.domain.values import PartId, Value, round_to_currency
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class AuthorizePayment(Value):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import EXCEEDS_REMAINING, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
-from ordering.events import LineCancelled
-from ordering.sent import LineIdInPath, SentText500
-from ordering.values import Quantity, Value
+from ordering.domain.errors import EXCEEDS_REMAINING, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
+from ordering.domain.events import LineCancelled
+from ordering.domain.sent import LineIdInPath, SentText500
+from ordering.domain.values import Quantity, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class CancelLine(Value):

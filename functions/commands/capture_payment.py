@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import (
+from ordering.domain.errors import (
     AMOUNT_EXCEEDS_OWED,
     ORDER_CANCELLED,
     PAYMENT_NOT_FOUND,
     Refusal,
     wrong_currency,
 )
-from ordering.events import PaymentCaptured
-from ordering.sent import PositiveMoney
-from ordering.values import PartId, Value, round_to_currency
+from ordering.domain.events import PaymentCaptured
+from ordering.domain.sent import PositiveMoney
+from ordering.domain.values import PartId, Value, round_to_currency
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class CapturePayment(Value):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import ALREADY_CONFIRMED, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
-from ordering.events import LineQuantityChanged
-from ordering.sent import LineIdInPath
-from ordering.values import Quantity, Value
+from ordering.domain.errors import ALREADY_CONFIRMED, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
+from ordering.domain.events import LineQuantityChanged
+from ordering.domain.sent import LineIdInPath
+from ordering.domain.values import Quantity, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class ChangeLineQuantity(Value):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import ALREADY_SHIPPED, ORDER_CANCELLED, Refusal
-from ordering.events import ShippingAddressChanged
-from ordering.sent import AddressToStore
-from ordering.values import Value
+from ordering.domain.errors import ALREADY_SHIPPED, ORDER_CANCELLED, Refusal
+from ordering.domain.events import ShippingAddressChanged
+from ordering.domain.sent import AddressToStore
+from ordering.domain.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class ChangeShippingAddress(Value):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import PAYMENT_NOT_FOUND, Refusal
-from ordering.events import PaymentDeclined
-from ordering.sent import SentText500
-from ordering.values import PartId, Value
+from ordering.domain.errors import PAYMENT_NOT_FOUND, Refusal
+from ordering.domain.events import PaymentDeclined
+from ordering.domain.sent import SentText500
+from ordering.domain.values import PartId, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class DeclinePayment(Value):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import SHIPMENT_DELIVERED, SHIPMENT_LOST, SHIPMENT_NOT_FOUND, Refusal
-from ordering.events import ShipmentDelivered
-from ordering.sent import SentText200
-from ordering.values import PartId, Value
+from ordering.domain.errors import SHIPMENT_DELIVERED, SHIPMENT_LOST, SHIPMENT_NOT_FOUND, Refusal
+from ordering.domain.events import ShipmentDelivered
+from ordering.domain.sent import SentText200
+from ordering.domain.values import PartId, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class DeliverShipment(Value):

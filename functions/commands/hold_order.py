@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import ORDER_CANCELLED, Refusal
-from ordering.events import OrderHeld
-from ordering.sent import SentText500
-from ordering.values import Value
+from ordering.domain.errors import ORDER_CANCELLED, Refusal
+from ordering.domain.events import OrderHeld
+from ordering.domain.sent import SentText500
+from ordering.domain.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class HoldOrder(Value):

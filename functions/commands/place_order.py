@@ -9,22 +9,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from ordering.command_side import CommandFunction
-from ordering.errors import Forbidden, Invalid, Refusal
-from ordering.events import OrderPlaced
-from ordering.limits import MAX_LINES
-from ordering.parts import NotTooMany, OrderedLine
-from ordering.pricing import price_line
-from ordering.sent import AddressToStore, SentInstant, SentMoney, SentText64, SentText200
-from ordering.validation import fields_error, members, validate_with
-from ordering.values import Currency, Value, is_currency, round_to_currency
+from ordering.domain.errors import Forbidden, Invalid, Refusal
+from ordering.domain.events import OrderPlaced
+from ordering.domain.limits import MAX_LINES
+from ordering.domain.parts import NotTooMany, OrderedLine
+from ordering.domain.pricing import price_line
+from ordering.domain.sent import AddressToStore, SentInstant, SentMoney, SentText64, SentText200
+from ordering.domain.validation import fields_error, members, validate_with
+from ordering.domain.values import Currency, Value, is_currency, round_to_currency
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from pydantic_core import PydanticCustomError
 
-    from ordering.http import Principal
-    from ordering.order import Order
+    from ordering.domain.order import Order
+    from ordering.runtime.http import Principal
 
 
 class PlaceOrder(Value):

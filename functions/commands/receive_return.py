@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import LINE_NOT_FOUND, RETURN_NOT_FOUND, Refusal
-from ordering.events import ReturnReceived
-from ordering.parts import ReceivedItem, ReceivedItems
-from ordering.values import PartId, Value
+from ordering.domain.errors import LINE_NOT_FOUND, RETURN_NOT_FOUND, Refusal
+from ordering.domain.events import ReturnReceived
+from ordering.domain.parts import ReceivedItem, ReceivedItems
+from ordering.domain.values import PartId, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class ReceiveReturn(Value):

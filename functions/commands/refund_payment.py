@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import PAYMENT_NOT_FOUND, Refusal, wrong_currency
-from ordering.events import PaymentRefunded
-from ordering.limits import MAX_REFUNDS
-from ordering.sent import PositiveMoney, SentText500
-from ordering.values import PartId, Value, round_to_currency
+from ordering.domain.errors import PAYMENT_NOT_FOUND, Refusal, wrong_currency
+from ordering.domain.events import PaymentRefunded
+from ordering.domain.limits import MAX_REFUNDS
+from ordering.domain.sent import PositiveMoney, SentText500
+from ordering.domain.values import PartId, Value, round_to_currency
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class RefundPayment(Value):

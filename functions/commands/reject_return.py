@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import RETURN_DECIDED, RETURN_NOT_FOUND, Refusal
-from ordering.events import ReturnRejected
-from ordering.sent import SentText500
-from ordering.values import PartId, Value
+from ordering.domain.errors import RETURN_DECIDED, RETURN_NOT_FOUND, Refusal
+from ordering.domain.events import ReturnRejected
+from ordering.domain.sent import SentText500
+from ordering.domain.values import PartId, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class RejectReturn(Value):

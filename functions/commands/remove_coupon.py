@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, NotFound, Refusal
-from ordering.events import CouponRemoved
-from ordering.values import Value
+from ordering.domain.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, NotFound, Refusal
+from ordering.domain.events import CouponRemoved
+from ordering.domain.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class RemoveCoupon(Value):

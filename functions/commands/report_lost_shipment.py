@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import SHIPMENT_DELIVERED, SHIPMENT_LOST, SHIPMENT_NOT_FOUND, Refusal
-from ordering.events import ShipmentLost
-from ordering.values import PartId, Value
+from ordering.domain.errors import SHIPMENT_DELIVERED, SHIPMENT_LOST, SHIPMENT_NOT_FOUND, Refusal
+from ordering.domain.events import ShipmentLost
+from ordering.domain.values import PartId, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class ReportLostShipment(Value):

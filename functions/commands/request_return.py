@@ -6,22 +6,22 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import LINE_NOT_FOUND, Refusal
-from ordering.events import ReturnRequested
-from ordering.limits import (
+from ordering.domain.errors import LINE_NOT_FOUND, Refusal
+from ordering.domain.events import ReturnRequested
+from ordering.domain.limits import (
     MAX_RETURN_TEXT_BYTES,
     MAX_RETURNED_ITEMS,
     MAX_RETURNS,
     are_too_long,
 )
-from ordering.parts import RETURN_DAYS, ReturnItems
-from ordering.values import PartId, Value
+from ordering.domain.parts import RETURN_DAYS, ReturnItems
+from ordering.domain.values import PartId, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
-    from ordering.parts import Line, Return
+    from ordering.domain.order import Order
+    from ordering.domain.parts import Line, Return
 
 
 class RequestReturn(Value):

@@ -5,17 +5,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import EXCEEDS_REMAINING, LINE_NOT_FOUND, ORDER_CANCELLED, ORDER_HELD, Refusal
-from ordering.events import ItemsShipped
-from ordering.limits import MAX_SHIPMENTS, MAX_SHIPPED_ITEMS
-from ordering.parts import Items
-from ordering.sent import SentText100
-from ordering.values import PartId, Value
+from ordering.domain.errors import (
+    EXCEEDS_REMAINING,
+    LINE_NOT_FOUND,
+    ORDER_CANCELLED,
+    ORDER_HELD,
+    Refusal,
+)
+from ordering.domain.events import ItemsShipped
+from ordering.domain.limits import MAX_SHIPMENTS, MAX_SHIPPED_ITEMS
+from ordering.domain.parts import Items
+from ordering.domain.sent import SentText100
+from ordering.domain.values import PartId, Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class ShipItems(Value):

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ordering.command_side import CommandFunction
-from ordering.errors import NOT_CONFIRMED, ORDER_CANCELLED, ORDER_HELD, Refusal
-from ordering.events import FulfilmentStarted
-from ordering.sent import SentText64
-from ordering.values import Value
+from ordering.domain.errors import NOT_CONFIRMED, ORDER_CANCELLED, ORDER_HELD, Refusal
+from ordering.domain.events import FulfilmentStarted
+from ordering.domain.sent import SentText64
+from ordering.domain.values import Value
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 class StartFulfilment(Value):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ordering.function import DatabaseFunction
-from ordering.observability import logger
-from ordering.settings import WriteSide
+from ordering.runtime.function import DatabaseFunction
+from ordering.runtime.observability import logger
+from ordering.runtime.settings import WriteSide
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ordering.function import Context
+    from ordering.runtime.function import Context
 
 DAYS_KEPT: Final = 7
 # Few rows at a time: each statement is short, and commands find their keys unlocked in between.

@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ordering.observability import logger
-from ordering.postgres import Database
-from ordering.settings import Migrations, function_stem, read_settings
+from ordering.runtime.observability import logger
+from ordering.runtime.postgres import Database
+from ordering.runtime.settings import Migrations, function_stem, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

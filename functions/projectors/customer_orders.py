@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
-from ordering.events import OrderPlaced
+from ordering.domain.events import OrderPlaced
 from ordering.read_side.documents import costs_nothing, money, order_document
 from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import Document, ProjectorFunction

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, assert_never
 
-from ordering.events import (
+from ordering.domain.events import (
     CouponApplied,
     CouponRemoved,
     FulfilmentStarted,
@@ -39,7 +39,7 @@ from ordering.read_side.projection import Document, ProjectorFunction
 
 if TYPE_CHECKING:
     from ordering.delivery.published import PublishedEvent
-    from ordering.parts import Line, Payment, Refund, Return, Shipment
+    from ordering.domain.parts import Line, Payment, Refund, Return, Shipment
 
 LOAD: Final = """
 select order_id::text, version, document, last_event_time from order_details

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ordering.errors import ORDER_NOT_FOUND, NotFound
-from ordering.ids import order_id_of
+from ordering.domain.errors import ORDER_NOT_FOUND, NotFound
+from ordering.domain.values import Value
 from ordering.read_side.query import Answer, QueryFunction
-from ordering.values import Value
+from ordering.runtime.ids import order_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ordering.http import Principal
-    from ordering.postgres import Row
+    from ordering.runtime.http import Principal
+    from ordering.runtime.postgres import Row
 
 SQL: Final = """
 select document::text, version from order_details

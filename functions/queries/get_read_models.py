@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from ordering.domain.values import Value
 from ordering.read_side.freshness import READ_MODELS_AS_OF, rfc3339
 from ordering.read_side.query import READ_MODELS, Answer, QueryFunction
-from ordering.values import Value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ordering.http import Principal
-    from ordering.postgres import Row
+    from ordering.runtime.http import Principal
+    from ordering.runtime.postgres import Row
 
 _SQL: Final = """
 select name, as_of, extract(epoch from statement_timestamp() - as_of)

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
-from ordering.errors import NotFound
-from ordering.ids import order_id_of
+from ordering.domain.errors import NotFound
+from ordering.domain.sent import SentInstant
+from ordering.domain.values import CustomerId, PageLimit, Status, Value
 from ordering.read_side.cursor import bad_cursor, read_cursor, write_cursor
 from ordering.read_side.freshness import read_rfc3339, rfc3339
 from ordering.read_side.query import Answer, QueryFunction
-from ordering.sent import SentInstant
-from ordering.values import CustomerId, PageLimit, Status, Value
+from ordering.runtime.ids import order_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from ordering.http import Principal
-    from ordering.postgres import Row
+    from ordering.runtime.http import Principal
+    from ordering.runtime.postgres import Row
 
 SQL: Final = """
 select document::text, placed_at, order_id::text from customer_orders

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ordering.delivery.outbox import listen
 from ordering.delivery.relay import Relay
 from ordering.delivery.topic import Topic
-from ordering.postgres import Database
-from ordering.settings import Relay as Settings
-from ordering.settings import function_stem, read_settings
+from ordering.runtime.postgres import Database
+from ordering.runtime.settings import Relay as Settings
+from ordering.runtime.settings import function_stem, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from infra.contracts import events, openapi, rules
 from infra.contracts.compatibility import CURRENCIES, incompatibilities, unreadable_currencies
-from ordering.values import CURRENCY_DIGITS
+from ordering.domain.values import CURRENCY_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

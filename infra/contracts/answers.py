@@ -7,8 +7,8 @@ from typing import Any, Final, get_args
 from pydantic import TypeAdapter
 
 from infra.contracts.schemas import REFERENCE, Schema, name_enums, plain, without_defaults
-from ordering.events import EVENT_TYPES
-from ordering.parts import (
+from ordering.domain.events import EVENT_TYPES
+from ordering.domain.parts import (
     Balance,
     Coupon,
     Line,
@@ -19,7 +19,7 @@ from ordering.parts import (
     Totals,
     Units,
 )
-from ordering.values import Address, Currency, Status, Sum, Value
+from ordering.domain.values import Address, Currency, Status, Sum, Value
 from projectors.order_details import AMOUNTS
 
 

@@ -18,8 +18,8 @@ from ordering.delivery.envelope import (
     WATERMARK_TYPE,
     write_watermark,
 )
-from ordering.events import EVENT_TYPES
-from ordering.recorded import After
+from ordering.domain.events import EVENT_TYPES
+from ordering.domain.recorded import After
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,19 +16,19 @@ from pydantic import ValidationError
 from infra.contracts.functions import ROOT, files_of
 from ordering.command_side.problems import problem_of
 from ordering.delivery.published import PublishedEvent
-from ordering.errors import Invalid, Refusal
-from ordering.evolution import record
-from ordering.findings import findings
-from ordering.http import Problem, Request, invalid_fields, problem_response
+from ordering.domain.errors import Invalid, Refusal
+from ordering.domain.evolution import record
 from ordering.read_side.freshness import Freshness, Wish
+from ordering.runtime.findings import findings
+from ordering.runtime.http import Problem, Request, invalid_fields, problem_response
 from projectors import customer_orders, order_details
 from queries import get_read_models, list_customer_orders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ordering.order import Order
-    from ordering.recorded import Recorded
+    from ordering.domain.order import Order
+    from ordering.domain.recorded import Recorded
 
 ORDER_ID: Final = "00000000-0000-7000-8000-000000000001"
 _BEGIN: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)

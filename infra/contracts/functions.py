@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.local.template import load_template
-from ordering.errors import Refusal
+from ordering.domain.errors import Refusal
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ordering.consistency import MAX_TOKENS
-from ordering.errors import ORDER_NOT_FOUND, Forbidden, Invalid, NotFound, Refusal
+from ordering.domain.errors import ORDER_NOT_FOUND, Forbidden, Invalid, NotFound, Refusal
 from ordering.read_side.freshness import MAX_WAIT_SECONDS
+from ordering.runtime.consistency import MAX_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -26,7 +26,7 @@ from infra.contracts.schemas import (
     plain,
     without_defaults,
 )
-from ordering.http import MAX_BODY_BYTES
+from ordering.runtime.http import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

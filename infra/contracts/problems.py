@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from infra.contracts import examples
 from infra.contracts.http_parts import GATEWAY_MESSAGES, headers_of_problem, problems_of
 from infra.contracts.schemas import REFERENCE
-from ordering.http import TITLES
+from ordering.runtime.http import TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

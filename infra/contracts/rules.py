@@ -13,18 +13,18 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.contracts.functions import HttpFile, files_of
-from ordering.errors import Refusal
-from ordering.events import EVENT_TYPES
-from ordering.evolution import record
-from ordering.parts import RETURN_DAYS
-from ordering.status import DEFINITIONS
+from ordering.domain.errors import Refusal
+from ordering.domain.events import EVENT_TYPES
+from ordering.domain.evolution import record
+from ordering.domain.parts import RETURN_DAYS
+from ordering.domain.status import DEFINITIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from typing import TypeAlias
 
-    from ordering.events import OrderEvent
-    from ordering.order import Order
+    from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
 
     Facts: TypeAlias = Sequence[OrderEvent]
 

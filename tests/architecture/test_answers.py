@@ -11,14 +11,14 @@ import pytest
 
 from commands import authorize_payment, capture_payment, confirm_order, place_order
 from ordering.delivery.published import PublishedEvent
-from ordering.evolution import record
-from ordering.limits import MAX_LINES
+from ordering.domain.evolution import record
+from ordering.domain.limits import MAX_LINES
 from projectors import customer_orders, order_details
 from tests.domain.vocabulary import NOW
 from tests.shared import an_order
 
 if TYPE_CHECKING:
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 COMPONENTS = json.loads((Path(__file__).parents[2] / "docs" / "api" / "openapi.json").read_text())[
     "components"

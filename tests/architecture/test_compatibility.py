@@ -10,7 +10,7 @@ import pytest
 
 from infra.contracts.compatibility import changes, incompatibilities, unreadable_currencies
 from infra.contracts.events import schema_of
-from ordering.values import CURRENCY_DIGITS
+from ordering.domain.values import CURRENCY_DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

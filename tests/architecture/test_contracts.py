@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from commands import apply_coupon
 from infra.contracts.functions import files_of, read_template
 from ordering.delivery.envelope import write_watermark
-from ordering.events import EVENT_TYPES
+from ordering.domain.events import EVENT_TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,8 +138,8 @@ def test_every_event_reader_goes_through_parse() -> None:
         "EVENT_TYPES[name].model_validate(data)",
         "event = EVENT_TYPES.get(name)",
         "TypeAdapter(OrderEvent).validate_python(data)",
-        "from ordering.events import NoteAdded as Fact",
-        "from ordering import events as facts",
+        "from ordering.domain.events import NoteAdded as Fact",
+        "from ordering.domain import events as facts",
     ],
 )
 def test_a_reader_of_its_own_is_found(source: str) -> None:

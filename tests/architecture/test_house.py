@@ -15,7 +15,7 @@ import pytest
 
 from infra.contracts.examples import ORDER_ID
 from infra.contracts.functions import read_template
-from ordering.http import MAX_BODY_BYTES
+from ordering.runtime.http import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from infra.local.template.model import Function

@@ -19,8 +19,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ordering.ids import uuid7
-from ordering.postgres import Database
+from ordering.runtime.ids import uuid7
+from ordering.runtime.postgres import Database
 from tests.databases import running_databases
 from tests.integration.requests import body_of, request
 from tests.shared import an_order

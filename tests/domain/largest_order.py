@@ -11,18 +11,18 @@ from decimal import Decimal
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
-from ordering import limits
 from ordering.delivery.published import PublishedEvent
-from ordering.errors import Refusal
-from ordering.evolution import record
-from ordering.values import CURRENCY_DIGITS
+from ordering.domain import limits
+from ordering.domain.errors import Refusal
+from ordering.domain.evolution import record
+from ordering.domain.values import CURRENCY_DIGITS
 from tests.domain.life import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ordering.order import Order
-    from ordering.recorded import Recorded
+    from ordering.domain.order import Order
+    from ordering.domain.recorded import Recorded
 
 ORDER_ID: Final = "0190ffff-ffff-7fff-bfff-ffffffffffff"
 NOW: Final = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)

@@ -6,10 +6,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from ordering.values import CURRENCY_DIGITS
+from ordering.domain.values import CURRENCY_DIGITS
 
 if TYPE_CHECKING:
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 
 def check(order: Order) -> None:

@@ -12,13 +12,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from ordering.values import CURRENCY_DIGITS
+from ordering.domain.values import CURRENCY_DIGITS
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from ordering.order import Order
-    from ordering.parts import Line, Payment
+    from ordering.domain.order import Order
+    from ordering.domain.parts import Line, Payment
 
 COMMANDS: Final[dict[str, ModuleType]] = {
     file.stem: importlib.import_module(f"commands.{file.stem}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commands.add_note import AddNote, decide
-from ordering.events import NoteAdded
+from ordering.domain.events import NoteAdded
 from tests.domain.vocabulary import (
     CANCELLED,
     COMPLETED,
@@ -20,7 +20,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 
 @pasts(PLACED, (*PLACED, it_was_held()), IN_FULFILMENT, COMPLETED, RETURN_RECEIVED, CANCELLED)

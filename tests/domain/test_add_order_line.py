@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commands.add_order_line import TOO_MANY_LINES, AddOrderLine, decide
-from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
-from ordering.events import OrderLineRemoved
+from ordering.domain.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
+from ordering.domain.events import OrderLineRemoved
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -23,7 +23,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 
 def add(quantity: int = 2, currency: str = "EUR") -> AddOrderLine:

@@ -9,17 +9,17 @@ import pytest
 from pydantic import ValidationError
 
 from commands.apply_coupon import ANOTHER_COUPON, ApplyCoupon, decide
-from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
-from ordering.events import CouponApplied
-from ordering.findings import findings
-from ordering.parts import Coupon
-from ordering.sent import SentMoney
+from ordering.domain.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
+from ordering.domain.events import CouponApplied
+from ordering.domain.parts import Coupon
+from ordering.domain.sent import SentMoney
+from ordering.runtime.findings import findings
 from tests.domain.vocabulary import CANCELLED, CONFIRMED, PLACED, given, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 TEN_PERCENT = ApplyCoupon(code="TEN", percent_off=Decimal(10))
 APPLIED = CouponApplied(coupon=Coupon(code="TEN", percent_off=Decimal(10)))

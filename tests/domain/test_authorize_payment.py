@@ -10,14 +10,14 @@ import pytest
 from commands.authorize_payment import PAYMENT_ID_REUSED, AuthorizePayment, decide
 from commands.capture_payment import CapturePayment
 from commands.capture_payment import decide as capture
-from ordering.errors import (
+from ordering.domain.errors import (
     AMOUNT_EXCEEDS_OWED,
     NOT_CONFIRMED,
     ORDER_CANCELLED,
     Refusal,
     wrong_currency,
 )
-from ordering.sent import SentMoney
+from ordering.domain.sent import SentMoney
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CANCELLED,
@@ -36,7 +36,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 
 def authorize(

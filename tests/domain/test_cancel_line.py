@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commands.cancel_line import CancelLine, decide
-from ordering.errors import EXCEEDS_REMAINING, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
+from ordering.domain.errors import EXCEEDS_REMAINING, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
 from tests.domain.vocabulary import (
     CANCELLED,
     COMPLETED,
@@ -26,7 +26,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 
 def cancel(quantity: int, line_id: int = 1) -> CancelLine:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from commands.cancel_order import ALREADY_CANCELLED, CancelOrder, decide
-from ordering.errors import ALREADY_SHIPPED, Refusal
+from ordering.domain.errors import ALREADY_SHIPPED, Refusal
 from tests.domain.vocabulary import (
     CANCELLED,
     COMPLETED,
@@ -31,7 +31,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 CANCEL = CancelOrder(reason="ordered twice")
 

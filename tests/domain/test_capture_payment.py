@@ -15,14 +15,14 @@ from commands.capture_payment import (
     CapturePayment,
     decide,
 )
-from ordering.errors import (
+from ordering.domain.errors import (
     AMOUNT_EXCEEDS_OWED,
     ORDER_CANCELLED,
     PAYMENT_NOT_FOUND,
     Refusal,
     wrong_currency,
 )
-from ordering.sent import SentMoney
+from ordering.domain.sent import SentMoney
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CONFIRMED,
@@ -40,7 +40,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 
 def capture(amount: str = "", currency: str = "EUR") -> CapturePayment:

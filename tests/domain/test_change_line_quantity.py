@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commands.change_line_quantity import NOT_ABOVE_CANCELLED, ChangeLineQuantity, decide
-from ordering.errors import ALREADY_CONFIRMED, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
-from ordering.events import LineQuantityChanged
+from ordering.domain.errors import ALREADY_CONFIRMED, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
+from ordering.domain.events import LineQuantityChanged
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -20,7 +20,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 
 def change(quantity: int, line_id: int = 1) -> ChangeLineQuantity:

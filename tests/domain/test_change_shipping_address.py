@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commands.change_shipping_address import ChangeShippingAddress, decide
-from ordering.errors import ALREADY_SHIPPED, ORDER_CANCELLED, Refusal
-from ordering.events import ShippingAddressChanged
-from ordering.values import Address
+from ordering.domain.errors import ALREADY_SHIPPED, ORDER_CANCELLED, Refusal
+from ordering.domain.events import ShippingAddressChanged
+from ordering.domain.values import Address
 from tests.domain.vocabulary import (
     BERLIN,
     CANCELLED,
@@ -27,7 +27,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 BONN = Address(name="Maria Anders", street="Am Hof 1", city="Bonn", country="DE")
 

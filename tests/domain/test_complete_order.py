@@ -14,10 +14,10 @@ from commands.complete_order import (
     CompleteOrder,
     decide,
 )
-from ordering.errors import ORDER_CANCELLED, ORDER_HELD, Refusal
-from ordering.events import CouponApplied
-from ordering.parts import Coupon, Line
-from ordering.pricing import price_line
+from ordering.domain.errors import ORDER_CANCELLED, ORDER_HELD, Refusal
+from ordering.domain.events import CouponApplied
+from ordering.domain.parts import Coupon, Line
+from ordering.domain.pricing import price_line
 from tests.domain.vocabulary import (
     CANCELLED,
     COMPLETED,
@@ -49,7 +49,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 PART_CANCELLED = (
     *IN_FULFILMENT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commands.confirm_order import ConfirmOrder, decide
-from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal
+from ordering.domain.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal
 from tests.domain.vocabulary import (
     CANCELLED,
     COMPLETED,
@@ -22,7 +22,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 
 @pasts(PLACED, (*PLACED, it_was_held()))

@@ -10,7 +10,7 @@ from commands.decline_payment import (
     DeclinePayment,
     decide,
 )
-from ordering.errors import PAYMENT_NOT_FOUND, Refusal
+from ordering.domain.errors import PAYMENT_NOT_FOUND, Refusal
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CONFIRMED,
@@ -27,7 +27,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 DECLINE = DeclinePayment(payment_id="pay-1", reason="the card has expired")
 

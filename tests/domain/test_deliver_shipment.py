@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commands.deliver_shipment import DeliverShipment, decide
-from ordering.errors import SHIPMENT_DELIVERED, SHIPMENT_LOST, SHIPMENT_NOT_FOUND, Refusal
-from ordering.events import ShipmentDelivered
+from ordering.domain.errors import SHIPMENT_DELIVERED, SHIPMENT_LOST, SHIPMENT_NOT_FOUND, Refusal
+from ordering.domain.events import ShipmentDelivered
 from tests.domain.vocabulary import (
     DELIVERED,
     IN_FULFILMENT,
@@ -22,7 +22,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 DELIVER = DeliverShipment(shipment_id="ship-1")
 

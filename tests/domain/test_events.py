@@ -10,15 +10,15 @@ import jsonschema
 import pytest
 
 from ordering.delivery.published import PublishedEvent
-from ordering.events import EVENT_TYPES
-from ordering.evolution import evolve, record
-from ordering.recorded import UnknownEventError, parse
+from ordering.domain.events import EVENT_TYPES
+from ordering.domain.evolution import evolve, record
+from ordering.domain.recorded import UnknownEventError, parse
 from projectors import customer_orders, order_details
 from tests.domain.vocabulary import NOW
 
 if TYPE_CHECKING:
-    from ordering.order import Order
-    from ordering.recorded import Recorded
+    from ordering.domain.order import Order
+    from ordering.domain.recorded import Recorded
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "tests" / "data" / "events"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commands.hold_order import ALREADY_HELD, NOTHING_TO_HOLD, HoldOrder, decide
-from ordering.errors import ORDER_CANCELLED, Refusal
+from ordering.domain.errors import ORDER_CANCELLED, Refusal
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -24,7 +24,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 HOLD = HoldOrder(reason="the address looks wrong")
 

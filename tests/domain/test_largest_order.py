@@ -8,8 +8,8 @@ from functools import reduce
 
 import pytest
 
-from ordering import limits
 from ordering.delivery.envelope import write_event
+from ordering.domain import limits
 from projectors import customer_orders, order_details
 from tests.domain.largest_order import (
     ACTOR,

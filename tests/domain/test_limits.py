@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from ordering.findings import findings
+from ordering.runtime.findings import findings
 from tests.domain.life import COMMANDS
 
 EVENTS = Path(__file__).parents[2] / "events"

@@ -16,12 +16,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from pydantic import ValidationError
 
 from ordering.delivery.published import PublishedEvent
-from ordering.errors import Forbidden, Refusal
-from ordering.evolution import evolve, record
-from ordering.order import Order
-from ordering.parts import RETURN_DAYS
-from ordering.recorded import Recorded, parse
-from ordering.values import Status, Value
+from ordering.domain.errors import Forbidden, Refusal
+from ordering.domain.evolution import evolve, record
+from ordering.domain.order import Order
+from ordering.domain.parts import RETURN_DAYS
+from ordering.domain.recorded import Recorded, parse
+from ordering.domain.values import Status, Value
 from projectors import customer_orders, order_details
 from tests.domain.largest_order import AT_A_LIMIT
 from tests.domain.laws import check

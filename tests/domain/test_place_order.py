@@ -10,14 +10,14 @@ import pytest
 from pydantic import ValidationError
 
 from commands.place_order import PlaceOrder, decide, permit
-from ordering.errors import Invalid, Refusal
-from ordering.evolution import evolve
-from ordering.findings import findings as findings_of
-from ordering.http import Principal
+from ordering.domain.errors import Invalid, Refusal
+from ordering.domain.evolution import evolve
+from ordering.runtime.findings import findings as findings_of
+from ordering.runtime.http import Principal
 from tests.domain.vocabulary import NOW
 
 if TYPE_CHECKING:
-    from ordering.events import OrderPlaced
+    from ordering.domain.events import OrderPlaced
 
 OPERATOR = Principal(subject="operator", confined_to=None, is_operator=True)
 CHECKOUT = Principal(subject="checkout", confined_to=None, is_operator=False)

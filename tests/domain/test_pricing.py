@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordering.parts import Coupon, Line
-from ordering.pricing import price, price_line, shares, total_of
-from ordering.values import CURRENCY_DIGITS, Money
+from ordering.domain.parts import Coupon, Line
+from ordering.domain.pricing import price, price_line, shares, total_of
+from ordering.domain.values import CURRENCY_DIGITS, Money
 
 
 def a_line(

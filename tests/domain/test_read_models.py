@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from ordering.delivery.published import PublishedEvent
-from ordering.events import (
+from ordering.domain.events import (
     CouponApplied,
     CouponRemoved,
     LineQuantityChanged,
@@ -17,8 +17,8 @@ from ordering.events import (
     OrderLineRemoved,
     ShippingAddressChanged,
 )
-from ordering.evolution import record
-from ordering.parts import Coupon
+from ordering.domain.evolution import record
+from ordering.domain.parts import Coupon
 from projectors import customer_orders, order_details
 from tests.domain.vocabulary import (
     AUTHORIZED,
@@ -49,7 +49,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
     from ordering.read_side.projection import Document
 
     Fold = Callable[[Document | None, PublishedEvent], Document]

@@ -13,9 +13,9 @@ from commands.receive_return import (
     ReceiveReturn,
     decide,
 )
-from ordering.errors import LINE_NOT_FOUND, RETURN_NOT_FOUND, Refusal
-from ordering.events import ReturnReceived
-from ordering.parts import ReceivedItem
+from ordering.domain.errors import LINE_NOT_FOUND, RETURN_NOT_FOUND, Refusal
+from ordering.domain.events import ReturnReceived
+from ordering.domain.parts import ReceivedItem
 from tests.domain.vocabulary import (
     DELIVERED,
     RETURN_APPROVED,
@@ -31,7 +31,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 ALL = ReceiveReturn(return_id="return-1")
 

@@ -14,8 +14,8 @@ from commands.refund_payment import (
     RefundPayment,
     decide,
 )
-from ordering.errors import PAYMENT_NOT_FOUND, Refusal, wrong_currency
-from ordering.sent import SentMoney
+from ordering.domain.errors import PAYMENT_NOT_FOUND, Refusal, wrong_currency
+from ordering.domain.sent import SentMoney
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CONFIRMED,
@@ -33,7 +33,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 
 def refund(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commands.reject_return import RejectReturn, decide
-from ordering.errors import RETURN_DECIDED, RETURN_NOT_FOUND, Refusal
+from ordering.domain.errors import RETURN_DECIDED, RETURN_NOT_FOUND, Refusal
 from tests.domain.vocabulary import (
     DELIVERED,
     RETURN_APPROVED,
@@ -19,7 +19,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 ANSWER = RejectReturn(return_id="return-1", reason="opened and used")
 

@@ -20,7 +20,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 
 @pasts(PLACED, CONFIRMED, IN_FULFILMENT)

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from commands.remove_coupon import COUPON_NOT_FOUND, RemoveCoupon, decide
-from ordering.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal
-from ordering.events import CouponApplied, CouponRemoved
-from ordering.parts import Coupon
+from ordering.domain.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal
+from ordering.domain.events import CouponApplied, CouponRemoved
+from ordering.domain.parts import Coupon
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -22,7 +22,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 WITH_COUPON = (*PLACED, CouponApplied(coupon=Coupon(code="TEN", percent_off=Decimal(10))))
 

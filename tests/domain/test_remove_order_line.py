@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from commands.remove_order_line import LAST_LINE, RemoveOrderLine, decide
-from ordering.errors import ALREADY_CONFIRMED, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
-from ordering.events import OrderLineRemoved
+from ordering.domain.errors import ALREADY_CONFIRMED, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
+from ordering.domain.events import OrderLineRemoved
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -21,7 +21,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 TWO_LINES = (*PLACED, a_line_was_added())
 REMOVE = RemoveOrderLine(line_id=1)

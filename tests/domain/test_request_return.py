@@ -14,7 +14,7 @@ from commands.request_return import (
     RequestReturn,
     decide,
 )
-from ordering.errors import LINE_NOT_FOUND, Refusal
+from ordering.domain.errors import LINE_NOT_FOUND, Refusal
 from tests.domain.vocabulary import (
     CANCELLED,
     COMPLETED,
@@ -40,7 +40,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 
 def ask(quantity: int = 2, return_id: str = "return-1", line_id: int = 1) -> RequestReturn:

@@ -8,14 +8,14 @@ import pytest
 from pydantic import ValidationError
 
 from commands.ship_items import NOT_IN_FULFILMENT, SHIPMENT_ID_REUSED, ShipItems, decide
-from ordering.errors import (
+from ordering.domain.errors import (
     EXCEEDS_REMAINING,
     LINE_NOT_FOUND,
     ORDER_CANCELLED,
     ORDER_HELD,
     Refusal,
 )
-from ordering.parts import Item
+from ordering.domain.parts import Item
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -35,7 +35,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 
 def ship(

@@ -10,8 +10,8 @@ from commands.start_fulfilment import (
     StartFulfilment,
     decide,
 )
-from ordering.errors import NOT_CONFIRMED, ORDER_CANCELLED, ORDER_HELD, Refusal
-from ordering.events import FulfilmentStarted
+from ordering.domain.errors import NOT_CONFIRMED, ORDER_CANCELLED, ORDER_HELD, Refusal
+from ordering.domain.events import FulfilmentStarted
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CANCELLED,
@@ -32,7 +32,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 
 @pasts(PAID, (*PAID, a_line_was_cancelled()))

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from ordering import status as statuses
-from ordering.events import CouponApplied, LineCancelled, ReturnReceived
-from ordering.parts import Coupon, ReceivedItem
-from ordering.status import DEFINITIONS, Standing
-from ordering.values import Status
+from ordering.domain import status as statuses
+from ordering.domain.events import CouponApplied, LineCancelled, ReturnReceived
+from ordering.domain.parts import Coupon, ReceivedItem
+from ordering.domain.status import DEFINITIONS, Standing
+from ordering.domain.values import Status
 from tests.domain.laws import check
 from tests.domain.vocabulary import (
     AUTHORIZED,
@@ -50,7 +50,7 @@ from tests.domain.vocabulary import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ordering.events import OrderEvent
+    from ordering.domain.events import OrderEvent
 
 PART_PAID = (*AUTHORIZED, a_payment_was_captured(amount="100.00"))
 PART_SHIPPED = (*IN_FULFILMENT, items_were_shipped(quantity=5))

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ordering.parts import Coupon, Refund, ReturnItem, Shipment
-from ordering.values import Address
+from ordering.domain.parts import Coupon, Refund, ReturnItem, Shipment
+from ordering.domain.values import Address
 from tests.domain.life import COMMANDS
 from tests.domain.test_limits import FRACTIONS, MONEY, accepts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ordering.values import Value
+    from ordering.domain.values import Value
 
 LINES = "add_note/text"
 """The field whose text may have line breaks."""

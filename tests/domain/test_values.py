@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ordering import consistency
 from ordering.delivery import envelope, published
-from ordering.evolution import record
-from ordering.http import Problem
-from ordering.ids import order_id_of, uuid7
+from ordering.domain.evolution import record
+from ordering.domain.recorded import parse
 from ordering.read_side.cursor import read_cursor, write_cursor
 from ordering.read_side.freshness import Freshness, Wish
-from ordering.recorded import parse
+from ordering.runtime import consistency
+from ordering.runtime.http import Problem
+from ordering.runtime.ids import order_id_of, uuid7
 from tests.domain.vocabulary import NOW, an_order_was_placed
 
 ORDER = "01900000-0000-7000-8000-000000000001"

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from ordering.findings import findings
+from ordering.runtime.findings import findings
 from queries import get_order, get_read_models, list_customer_orders
 from tests.domain.life import COMMANDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ordering.values import Value
+    from ordering.domain.values import Value
 
 EVENTS = Path(__file__).parents[2] / "events"
 QUERIES: dict[type[Value], dict[str, Any]] = {

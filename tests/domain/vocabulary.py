@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ordering.errors import Refusal
-from ordering.events import (
+from ordering.domain.errors import Refusal
+from ordering.domain.events import (
     FulfilmentStarted,
     ItemsShipped,
     LineCancelled,
@@ -33,15 +33,15 @@ from ordering.events import (
     ShipmentDelivered,
     ShipmentLost,
 )
-from ordering.evolution import record
-from ordering.parts import Item, ReceivedItem, ReturnItem
-from ordering.pricing import price_line
-from ordering.values import Address
+from ordering.domain.evolution import record
+from ordering.domain.parts import Item, ReceivedItem, ReturnItem
+from ordering.domain.pricing import price_line
+from ordering.domain.values import Address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ordering.order import Order
+    from ordering.domain.order import Order
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 TOTAL = "578.37"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from commands import place_order
-from ordering.postgres import Database
+from ordering.runtime.postgres import Database
 from tests.integration.requests import OPERATOR, body_of, request
 from tests.shared import an_order
 

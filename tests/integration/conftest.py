@@ -13,7 +13,7 @@ from tests.integration.commands_on_postgres import CountingDatabase
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ordering.postgres import Database
+    from ordering.runtime.postgres import Database
     from tests.databases import Databases
 
 

@@ -9,17 +9,17 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ordering.delivery.envelope import write_event, write_watermark
-from ordering.events import OrderPlaced
-from ordering.evolution import evolve
-from ordering.evolution import record as record_events
+from ordering.domain.events import OrderPlaced
+from ordering.domain.evolution import evolve
+from ordering.domain.evolution import record as record_events
 from projectors import customer_orders, order_details
 from tests.domain.vocabulary import NOW, an_order_was_placed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ordering.events import OrderEvent
-    from ordering.postgres import Database
+    from ordering.domain.events import OrderEvent
+    from ordering.runtime.postgres import Database
 
 PROJECTORS = [order_details.handler, customer_orders.handler]
 

@@ -22,8 +22,8 @@ from infra.contracts.functions import ROOT, files_of, read_template
 from infra.local.gateway.issuer import SCOPES, load_or_create_key
 from infra.local.lambdas.invocation import Invocation
 from ordering.delivery.envelope import write_event
-from ordering.http import NOBODY, Principal
 from ordering.read_side.query import READ_MODELS
+from ordering.runtime.http import NOBODY, Principal
 from projectors import customer_orders, order_details
 from tests.integration.local_runner.http_fixtures import an_api
 from tests.integration.requests import OPERATOR, body_of, request
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from infra.local.gateway.issuer import Key
     from infra.local.template import Template
-    from ordering.function import HttpFunction
+    from ordering.runtime.function import HttpFunction
     from tests.databases import Databases
 
 # ── the contract ─────────────────────────────────────────────────────────────────────────────────

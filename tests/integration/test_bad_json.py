@@ -23,7 +23,7 @@ from tests.shared import an_order
 
 if TYPE_CHECKING:
     from ordering.command_side import CommandFunction
-    from ordering.postgres import Database
+    from ordering.runtime.postgres import Database
     from tests.databases import Databases
 
 MAX_BODY_BYTES = 262_144

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ordering.command_side import CommandFunction
-    from ordering.postgres import Database
+    from ordering.runtime.postgres import Database
     from tests.databases import Databases
 
 CLIENTS = 50

@@ -10,15 +10,15 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from ordering.evolution import evolve
-from ordering.order import Order
-from ordering.recorded import parse
+from ordering.domain.evolution import evolve
+from ordering.domain.order import Order
+from ordering.domain.recorded import parse
 from tests.domain.laws import check
 from tests.domain.life import COMMANDS, Ask, ask, likely, place
 from tests.integration.requests import body_of, request
 
 if TYPE_CHECKING:
-    from ordering.postgres import Database
+    from ordering.runtime.postgres import Database
     from tests.databases import Databases
 
 STEPS_OF_A_LIFE = 40

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from commands import confirm_order, place_order
-from ordering import observability
 from ordering.command_side import store
-from ordering.ids import uuid7
-from ordering.observability import Measure
-from ordering.postgres import Database
-from ordering.settings import function_stem
+from ordering.runtime import observability
+from ordering.runtime.ids import uuid7
+from ordering.runtime.observability import Measure
+from ordering.runtime.postgres import Database
+from ordering.runtime.settings import function_stem
 from queries import get_order
 from tests.integration.commands_on_postgres import placed
 from tests.integration.requests import body_of, request

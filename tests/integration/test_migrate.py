@@ -10,10 +10,10 @@ import pytest
 
 from operations.migrate import ChangedMigrationError, migrate
 from ordering.delivery.published import PublishedEvent
-from ordering.evolution import evolve
-from ordering.limits import text_bytes
-from ordering.order import Order
-from ordering.recorded import parse
+from ordering.domain.evolution import evolve
+from ordering.domain.limits import text_bytes
+from ordering.domain.order import Order
+from ordering.domain.recorded import parse
 from projectors import customer_orders, order_details
 from tests.databases import MIGRATIONS
 from tests.domain.vocabulary import NOW
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ordering.postgres import Database
     from ordering.read_side.projection import Document
+    from ordering.runtime.postgres import Database
     from tests.databases import Databases
 
 

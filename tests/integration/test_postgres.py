@@ -15,8 +15,8 @@ import psycopg2
 import pytest
 
 from commands import add_note, place_order
-from ordering.ids import uuid7
-from ordering.postgres import Database, DatabaseUnavailableError, is_temporary
+from ordering.runtime.ids import uuid7
+from ordering.runtime.postgres import Database, DatabaseUnavailableError, is_temporary
 from projectors import order_details
 from queries import get_order
 from tests.integration.commands_on_postgres import placed
@@ -26,7 +26,7 @@ from tests.shared import an_order, eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ordering.function import HttpFunction
+    from ordering.runtime.function import HttpFunction
     from tests.databases import Databases
 
 EVENTS = Path(__file__).parents[2] / "events"

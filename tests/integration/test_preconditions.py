@@ -13,7 +13,7 @@ from tests.integration.requests import body_of, customer, request
 from tests.shared import an_order
 
 if TYPE_CHECKING:
-    from ordering.postgres import Database
+    from ordering.runtime.postgres import Database
     from tests.databases import Databases
 
 

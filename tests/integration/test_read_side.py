@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import psycopg2
 import pytest
 
-from ordering.consistency import token
 from ordering.delivery.envelope import write_watermark
-from ordering.postgres import Database, DatabaseUnavailableError
 from ordering.read_side.freshness import rfc3339
 from ordering.read_side.query import READ_MODELS
+from ordering.runtime.consistency import token
+from ordering.runtime.postgres import Database, DatabaseUnavailableError
 from projectors import order_details
 from queries import get_order, get_read_models, list_customer_orders
 from tests.domain.vocabulary import (

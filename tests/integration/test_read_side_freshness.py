@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ordering.consistency import token
-from ordering.postgres import Database, DatabaseUnavailableError
 from ordering.read_side import waiting
 from ordering.read_side.freshness import rfc3339
+from ordering.runtime.consistency import token
+from ordering.runtime.postgres import Database, DatabaseUnavailableError
 from queries import get_order, get_read_models, list_customer_orders
 from tests.domain.vocabulary import an_order_was_placed, it_was_confirmed
 from tests.integration.projections import ago, apply, batch, new_order, record_of, watermark
@@ -20,8 +20,8 @@ from tests.integration.requests import body_of, customer, request
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ordering.postgres import Row
     from ordering.read_side.query import QueryFunction
+    from ordering.runtime.postgres import Row
 
 LONGEST_WAIT = 20
 QUERIES: dict[str, QueryFunction[Any]] = {

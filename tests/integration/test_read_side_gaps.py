@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from ordering.events import OrderEvent
-    from ordering.postgres import Database
+    from ordering.domain.events import OrderEvent
+    from ordering.runtime.postgres import Database
     from tests.databases import Databases
 
 HOUR = 3600

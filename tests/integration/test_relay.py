@@ -22,7 +22,7 @@ from tests.shared import an_order, eventually
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ordering.postgres import Database
+    from ordering.runtime.postgres import Database
     from tests.databases import Databases
 
 

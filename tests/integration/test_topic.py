@@ -21,7 +21,7 @@ from kafka.errors import (
 from ordering.delivery import topic as module
 from ordering.delivery.bus import BusUnavailableError
 from ordering.delivery.topic import Topic
-from ordering.settings import Relay
+from ordering.runtime.settings import Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable

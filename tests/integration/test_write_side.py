@@ -10,9 +10,9 @@ import pytest
 
 from commands import apply_coupon, cancel_order, confirm_order, place_order
 from ordering.command_side import store
-from ordering.evolution import evolve
-from ordering.order import Order
-from ordering.recorded import parse
+from ordering.domain.evolution import evolve
+from ordering.domain.order import Order
+from ordering.domain.recorded import parse
 from tests.integration.commands_on_postgres import CountingDatabase, events_of, placed
 from tests.integration.requests import body_of, checkout, customer, request
 from tests.shared import an_order
@@ -20,7 +20,7 @@ from tests.shared import an_order
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ordering.postgres import Database
+    from ordering.runtime.postgres import Database
     from tests.databases import Databases
 
 

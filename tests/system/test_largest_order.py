@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from psycopg2.extras import execute_values
 
-from ordering.limits import MAX_ANSWER_BYTES, MAX_EVENT_BYTES
+from ordering.domain.limits import MAX_ANSWER_BYTES, MAX_EVENT_BYTES
 from projectors import order_details
 from tests.domain.largest_order import (
     ACTOR,

@@ -15,7 +15,7 @@ from infra.local.gateway.issuer import Key, load_or_create_key
 from infra.local.lambdas.invocation import Invocation, ServiceClosed, Throttled
 from infra.local.logs import Logs
 from infra.local.template import Template
-from ordering.http import Request
+from ordering.runtime.http import Request
 from tests.integration.local_runner.http_fixtures import Functions, a_route, problem_of, run
 from tests.integration.local_runner.lambda_fixtures import a_function, a_service
 

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from ordering import consistency
-from ordering.errors import ORDER_NOT_FOUND, Forbidden, Refusal
-from ordering.evolution import record
-from ordering.findings import findings
-from ordering.function import HttpFunction
-from ordering.http import (
+from ordering.domain.errors import ORDER_NOT_FOUND, Forbidden, Refusal
+from ordering.domain.evolution import record
+from ordering.domain.limits import MAX_EVENT_BYTES
+from ordering.domain.values import Value
+from ordering.runtime import consistency
+from ordering.runtime.findings import findings
+from ordering.runtime.function import HttpFunction
+from ordering.runtime.http import (
     Principal,
     Problem,
     Request,
@@ -29,10 +31,8 @@ from ordering.http import (
     invalid_fields,
     json_response,
 )
-from ordering.ids import order_id_of, uuid7
-from ordering.limits import MAX_EVENT_BYTES
-from ordering.settings import WriteSide
-from ordering.values import Value
+from ordering.runtime.ids import order_id_of, uuid7
+from ordering.runtime.settings import WriteSide
 
 from . import store
 from .preconditions import IfMatch, idempotency_key_of
@@ -41,9 +41,9 @@ from .problems import problem_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ordering.events import OrderEvent
-    from ordering.order import Order
-    from ordering.postgres import ResultT
+    from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from ordering.runtime.postgres import ResultT
 
 CommandT = TypeVar("CommandT", bound=Value)
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from ordering.http import Problem
+from ordering.runtime.http import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

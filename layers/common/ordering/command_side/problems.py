@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ordering.errors import Forbidden, Invalid, NotFound, Refusal
-from ordering.http import Problem, invalid_fields
+from ordering.domain.errors import Forbidden, Invalid, NotFound, Refusal
+from ordering.runtime.http import Problem, invalid_fields
 
 
 def problem_of(refusal: Refusal) -> Problem:

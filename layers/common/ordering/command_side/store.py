@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from psycopg2 import errors as postgres_errors
 from pydantic_core import to_json
 
-from ordering.limits import MAX_EVENT_BYTES
-from ordering.order import Order
-from ordering.postgres import DatabaseUnavailableError
+from ordering.domain.limits import MAX_EVENT_BYTES
+from ordering.domain.order import Order
+from ordering.runtime.postgres import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from ordering.postgres import Database, ResultT
-    from ordering.recorded import Recorded
+    from ordering.domain.recorded import Recorded
+    from ordering.runtime.postgres import Database, ResultT
 
 LOAD: Final = """
 select o.version, o.state::text, r.request_hash, r.answer::text

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
 
-    from ordering.postgres import Database
+    from ordering.runtime.postgres import Database
 
 LEASE_SECONDS: Final = 6
 _BATCH: Final = 500

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from ordering.ids import order_id_of
-from ordering.recorded import UnknownEventError, parse
+from ordering.domain.recorded import UnknownEventError, parse
+from ordering.runtime.ids import order_id_of
 
 from .envelope import WATERMARK_TYPE
 
 if TYPE_CHECKING:
-    from ordering.events import OrderEvent
-    from ordering.recorded import After
+    from ordering.domain.events import OrderEvent
+    from ordering.domain.recorded import After
 
 _EVENT_TYPE: Final = re.compile(r"ordering\.order\.([A-Za-z]+)\.v([1-9][0-9]*)", re.ASCII)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from ordering.observability import Measure, MetricUnit, report
+from ordering.runtime.observability import Measure, MetricUnit, report
 
 from .envelope import write_event
 

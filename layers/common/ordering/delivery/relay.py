@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from ordering.observability import Measure, logger, report, told
-from ordering.postgres import Database, DatabaseUnavailableError
+from ordering.runtime.observability import Measure, logger, report, told
+from ordering.runtime.postgres import Database, DatabaseUnavailableError
 
 from .bus import Bus, BusUnavailableError
 from .outbox import LEASE_SECONDS, LeaseLostError, Outbox

@@ -20,8 +20,8 @@ from kafka.errors import (
     RecordListTooLargeError,
 )
 
-from ordering.observability import logger
-from ordering.settings import IAM, Relay
+from ordering.runtime.observability import logger
+from ordering.runtime.settings import IAM, Relay
 
 from .bus import BusUnavailableError, Delivery
 from .envelope import CONTENT_TYPE, write_watermark

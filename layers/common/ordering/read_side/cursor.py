@@ -12,7 +12,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from ordering.http import Problem
+from ordering.runtime.http import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ordering.events import OrderCancelled
-from ordering.values import round_to_currency
+from ordering.domain.events import OrderCancelled
+from ordering.domain.values import round_to_currency
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from ordering.consistency import BadTokenError, parse_tokens
-from ordering.http import Problem
+from ordering.runtime.consistency import BadTokenError, parse_tokens
+from ordering.runtime.http import Problem
 
 from .header_lists import read_directives, read_seconds
 

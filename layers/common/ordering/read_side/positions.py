@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from ordering.observability import Measure, report
+from ordering.runtime.observability import Measure, report
 
 from .freshness import CLOCK_TOLERANCE
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ordering.delivery.published import Watermark
-    from ordering.postgres import Row
+    from ordering.runtime.postgres import Row
 
 # One statement, so that rows and positions are written together or not at all. From the first gap
 # on as_of stands still:

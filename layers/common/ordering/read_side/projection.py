@@ -15,16 +15,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ordering.delivery.published import BadRecordError, PublishedEvent, Watermark, read
-from ordering.function import DatabaseFunction
-from ordering.observability import Measure, MetricUnit, report, told
-from ordering.settings import ReadSide
+from ordering.runtime.function import DatabaseFunction
+from ordering.runtime.observability import Measure, MetricUnit, report, told
+from ordering.runtime.settings import ReadSide
 
 from .positions import Partition, report_positions, save_with_positions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from ordering.function import Context
+    from ordering.runtime.function import Context
 
 Document = dict[str, Any]
 

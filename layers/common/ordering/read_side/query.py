@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
-from ordering.errors import NotFound
-from ordering.findings import findings
-from ordering.function import HttpFunction
-from ordering.http import (
+from ordering.domain.errors import NotFound
+from ordering.domain.values import Value
+from ordering.runtime.findings import findings
+from ordering.runtime.function import HttpFunction
+from ordering.runtime.http import (
     Problem,
     Request,
     Response,
     invalid_fields,
     json_response,
 )
-from ordering.settings import ReadSide
-from ordering.values import Value
+from ordering.runtime.settings import ReadSide
 
 from .freshness import READ_MODELS_AS_OF, Freshness, Wish
 from .waiting import Wait
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from ordering.http import Principal
-    from ordering.postgres import Row
+    from ordering.runtime.http import Principal
+    from ordering.runtime.postgres import Row
 
 QuestionT = TypeVar("QuestionT", bound=Value)
 

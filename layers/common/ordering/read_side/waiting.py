@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from ordering.postgres import DatabaseUnavailableError
+from ordering.runtime.postgres import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

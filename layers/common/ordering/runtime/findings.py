@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .sent import INSTANT_WORDS, PATTERNS
+from ordering.domain.sent import INSTANT_WORDS, PATTERNS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

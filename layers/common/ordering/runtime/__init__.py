@@ -1,0 +1,1 @@
+"""Provide what every function stands on: handler, HTTP, PostgreSQL, settings, logs."""
