@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
+from typing_extensions import TypedDict
+
 from ordering.domain.values import Value
+from ordering.read_side.answers import Answer
 from ordering.read_side.freshness import READ_MODELS_AS_OF, rfc3339
-from ordering.read_side.query import READ_MODELS, Answer, QueryFunction
+from ordering.read_side.query import READ_MODELS, QueryFunction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ordering.read_side.answers import InstantText, Number
     from ordering.runtime.http import Principal
     from ordering.runtime.postgres import Row
 
@@ -24,6 +28,22 @@ order by name
 SQL: Final = _SQL.format(read_models_as_of=READ_MODELS_AS_OF)
 
 
+class ReadModel(TypedDict):
+    """How fresh a read model is."""
+
+    name: str
+    as_of: InstantText | None
+    age_seconds: float | None
+    events_behind: Number | None
+
+
+class ReadModels(TypedDict):
+    """A page of a list; ``next_cursor`` asks for the next one, and is null on the last."""
+
+    items: list[ReadModel]
+    next_cursor: str | None
+
+
 class GetReadModels(Value):
     """All of them."""
 
@@ -33,7 +53,7 @@ def parameters(_: GetReadModels, _principal: Principal) -> Mapping[str, object]:
     return {"names": list(READ_MODELS)}
 
 
-def answer(_: GetReadModels, rows: Sequence[Row]) -> Answer:
+def answer(_: GetReadModels, rows: Sequence[Row]) -> Answer[ReadModels]:
     """List them by name; ``as_of`` and ``age_seconds`` are null while they are not known."""
     return Answer(
         json.dumps(

@@ -2,37 +2,59 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from ordering.domain.errors import NotFound
 from ordering.domain.sent import SentInstant
 from ordering.domain.values import CustomerId, PageLimit, Status, Value
-from ordering.read_side.cursor import bad_cursor, read_cursor, write_cursor
-from ordering.read_side.freshness import read_rfc3339, rfc3339
-from ordering.read_side.query import Answer, QueryFunction
-from ordering.runtime.ids import order_id_of
+from ordering.read_side.answers import Answer
+from ordering.read_side.paging import Keyset, KeyType
+from ordering.read_side.query import QueryFunction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
+    from ordering.domain.values import Money
+    from ordering.read_side.answers import InstantText, Number, Uuid, Version
     from ordering.runtime.http import Principal
     from ordering.runtime.postgres import Row
 
-SQL: Final = """
-select document::text, placed_at, order_id::text from customer_orders
+PAGE: Final = Keyset({"placed_at": KeyType.INSTANT, "order_id": KeyType.UUID})
+SQL: Final = PAGE.sql("""
+select document::text, {key} from customer_orders
 where customer_id = %(customer_id)s
   and (%(status)s is null or status = %(status)s)
   and (%(from)s::timestamptz is null or placed_at >= %(from)s::timestamptz)
   and (%(to)s::timestamptz is null or placed_at < %(to)s::timestamptz)
-  and (%(after)s is null
-       or (placed_at, order_id) < (%(after_placed_at)s::timestamptz, %(after_order_id)s::uuid))
-order by placed_at desc, order_id desc
-limit %(rows)s
-"""
+  and {after}
+{page}
+""")
+
+
+class OrderItem(TypedDict):
+    """An order in a list."""
+
+    order_id: Uuid
+    version: Version
+    status: Status
+    updated_at: InstantText
+    customer_id: str
+    reference: str | None
+    placed_at: InstantText
+    currency: str
+    total: Money
+    line_count: Number
+    item_count: Annotated[int, Field(ge=0, description="units neither cancelled nor returned")]
+
+
+class OrderList(TypedDict):
+    """A page of a list; ``next_cursor`` asks for the next one, and is null on the last."""
+
+    items: list[OrderItem]
+    next_cursor: str | None
 
 
 class ListCustomerOrders(Value):
@@ -55,43 +77,18 @@ def parameters(
     """Confine customers to their own orders, and start behind the cursor."""
     if not principal.may_see(question.customer_id):
         return CUSTOMER_NOT_FOUND
-    placed_at, order_id = None, None
-    if question.cursor is not None:
-        placed_at, order_id = _position(question)
     return {
         "customer_id": question.customer_id,
         "status": question.status,
         "from": question.from_,
         "to": question.to,
-        "after": question.cursor,
-        "after_placed_at": placed_at,
-        "after_order_id": order_id,
-        # One more than asked for tells whether there is a next page.
-        "rows": question.limit + 1,
+        **PAGE.parameters(question),
     }
 
 
-def answer(question: ListCustomerOrders, rows: Sequence[Row]) -> Answer:
+def answer(question: ListCustomerOrders, rows: Sequence[Row]) -> Answer[OrderList]:
     """Put the stored items in a list as they are."""
-    page = rows[: question.limit]
-    cursor = None
-    if len(rows) > question.limit:
-        _, placed_at, order_id = page[-1]
-        cursor = write_cursor([rfc3339(placed_at), order_id], _filters(question))
-    items = ",".join(document for document, *_ in page)
-    return Answer(f'{{"items": [{items}], "next_cursor": {json.dumps(cursor)}}}')
-
-
-def _filters(question: ListCustomerOrders) -> dict[str, object]:
-    return question.model_dump(exclude={"cursor", "limit"})
-
-
-def _position(question: ListCustomerOrders) -> tuple[datetime, str]:
-    placed_at, order_id = read_cursor(question.cursor or "", _filters(question), 2)
-    instant = read_rfc3339(placed_at)
-    if instant is None or order_id_of(order_id) != order_id:
-        raise bad_cursor()
-    return instant, order_id
+    return Answer(PAGE.body(question, rows))
 
 
 handler = QueryFunction(

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from infra.contracts import events, openapi, rules
+from infra.contracts import events, openapi, rules, samples
 from infra.contracts.compatibility import CURRENCIES, incompatibilities, unreadable_currencies
+from infra.contracts.functions import MissingDeclarationError
 from ordering.domain.values import CURRENCY_DIGITS
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ GENERATORS: Final[tuple[Callable[[], Mapping[str, str]], ...]] = (
     events.documents,
     openapi.documents,
     rules.documents,
+    samples.documents,
 )
 """Each gives the documents that it writes, by their path from the repository's root."""
 
@@ -39,8 +41,12 @@ def main() -> int:
         return _release()
     check: bool = arguments.check
     documents: dict[str, str] = {}
-    for generate in GENERATORS:
-        documents |= generate()
+    try:
+        for generate in GENERATORS:
+            documents |= generate()
+    except MissingDeclarationError as error:
+        print(error, file=sys.stderr)
+        return 1
     differing = [path for path, text in documents.items() if _committed(path) != text]
     if not check:
         for path in differing:

@@ -6,7 +6,9 @@ from typing import Any, Final, get_args
 
 from pydantic import TypeAdapter
 
+from infra.contracts.functions import answer_type, files_of
 from infra.contracts.schemas import REFERENCE, Schema, name_enums, plain, without_defaults
+from ordering.domain import parts, values
 from ordering.domain.events import EVENT_TYPES
 from ordering.domain.parts import (
     Balance,
@@ -20,6 +22,7 @@ from ordering.domain.parts import (
     Units,
 )
 from ordering.domain.values import Address, Currency, Status, Sum, Value
+from ordering.read_side import answers as read_side_answers
 from projectors.order_details import AMOUNTS
 
 
@@ -166,80 +169,23 @@ def documents() -> dict[str, Schema]:
     found["Units"] = _part(Units, found)
     found["Totals"] = _sums(Totals)
     found["Balance"] = _sums(Balance)
-    found["Hold"] = _object({"since": _TIME, "reason": _TEXT}, "Why an order is held")
-    found["Fulfilment"] = _object(
-        {"started_at": _TIME, "warehouse": _or_null(_TEXT)}, "Where an order is picked and packed"
-    )
-    found["Note"] = _object(
-        {"at": _TIME, "actor": _TEXT, "text": _TEXT}, "What somebody noted about an order"
-    )
-    found["Order"] = _order()
-    found["OrderItem"] = _object(
-        {
-            "order_id": _UUID,
-            "version": {"type": "integer", "minimum": 1},
-            "status": _STATUS,
-            "updated_at": _TIME,
-            "customer_id": _TEXT,
-            "reference": _or_null(_TEXT),
-            "placed_at": _TIME,
-            "currency": _TEXT,
-            "total": _MONEY,
-            "line_count": _COUNT,
-            "item_count": {**_COUNT, "description": "units neither cancelled nor returned"},
-        },
-        "An order in a list",
-    )
-    found["OrderList"] = _page("OrderItem")
-    found["ReadModel"] = _object(
-        {
-            "name": _TEXT,
-            "as_of": _or_null(_TIME),
-            "age_seconds": _or_null({"type": "number"}),
-            "events_behind": _or_null(_COUNT),
-        },
-        "How fresh a read model is",
-    )
-    found["ReadModels"] = _page("ReadModel")
+    for file in files_of("queries"):
+        _add(answer_type(file), found)
     return found
 
 
-def _page(item: str) -> Schema:
-    return _object(
-        {"items": _list_of(_reference(item)), "next_cursor": _or_null(_TEXT)},
-        "A page of a list; `next_cursor` asks for the next one, and is null on the last",
-    )
+def _add(document: Any, found: dict[str, Schema]) -> None:  # noqa: ANN401 - a TypedDict
+    """Add the schema of a document and of what is in it, unless there is one of the name."""
+    adapter: TypeAdapter[Any] = TypeAdapter(document)
+    # A query imports for the type checker only what it does not use when it runs.
+    adapter.rebuild(force=True, _types_namespace=_NAMES)
+    schema = adapter.json_schema(mode="serialization", ref_template=REFERENCE + "{model}")
+    for name, definition in {**schema.pop("$defs", {}), document.__name__: schema}.items():
+        if name not in found:
+            part = _answered(definition)
+            name_enums(part, found, name)
+            found[name] = part
 
 
-def _order() -> Schema:
-    return _object(
-        {
-            "order_id": _UUID,
-            "version": {"type": "integer", "minimum": 1},
-            "status": _STATUS,
-            "updated_at": _TIME,
-            "customer_id": _TEXT,
-            "currency": _TEXT,
-            "reference": _or_null(_TEXT),
-            "placed_at": _TIME,
-            "confirmed_at": _or_null(_TIME),
-            "completed_at": _or_null(_TIME),
-            "cancelled_at": _or_null(_TIME),
-            "cancellation_reason": _or_null(_TEXT),
-            "held": _or_null(_reference("Hold")),
-            "fulfilment": _or_null(_reference("Fulfilment")),
-            "coupon": _or_null(_reference("Coupon")),
-            "lines": _list_of(_reference("Line")),
-            "totals": _reference("Totals"),
-            "balance": _reference("Balance"),
-            "units": _reference("Units"),
-            "payments": _list_of(_reference("Payment")),
-            "shipments": _list_of(_reference("Shipment")),
-            "returns": _list_of(_reference("Return")),
-            "refunds": _list_of(_reference("Refund")),
-            "notes": _list_of(_reference("Note")),
-            "shipping_address": _reference("Address"),
-            "billing_address": _or_null(_reference("Address")),
-        },
-        "Everything about one order",
-    )
+_NAMES: Final = {**vars(parts), **vars(values), **vars(read_side_answers)}
+"""What the types of answers may refer to."""

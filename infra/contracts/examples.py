@@ -13,113 +13,94 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pydantic import ValidationError
 
-from infra.contracts.functions import ROOT, files_of
+from infra.contracts.declarations import declared, sample, sample_follows
+from infra.contracts.functions import HttpFile, MissingDeclarationError, files_of
 from ordering.command_side.problems import problem_of
 from ordering.delivery.published import PublishedEvent
 from ordering.domain.errors import Invalid, Refusal
 from ordering.domain.evolution import record
+from ordering.read_side.cursor import bad_cursor
 from ordering.read_side.freshness import Freshness, Wish
 from ordering.runtime.findings import findings
 from ordering.runtime.http import Problem, Request, invalid_fields, problem_response
-from projectors import customer_orders, order_details
-from queries import get_read_models, list_customer_orders
+from ordering.runtime.problem_types import VERSION_MISMATCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from ordering.domain.order import Order
     from ordering.domain.recorded import Recorded
 
 ORDER_ID: Final = "00000000-0000-7000-8000-000000000001"
-_BEGIN: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)
+BEGIN: Final = datetime(2026, 11, 22, 12, tzinfo=UTC)
 _CORRELATION_ID: Final = "c0ffee"
-_ON_ITS_WAY: Final = (
-    *("place_order", "confirm_order", "authorize_payment", "capture_payment", "start_fulfilment"),
-    *("ship_items", "deliver_shipment", "request_return", "approve_return", "receive_return"),
-    *("refund_payment", "complete_order"),
-)
-"""What the samples ask of one order, one after the other."""
-_ASIDE: Final = {
-    "remove_order_line": ("place_order", "add_order_line"),
-    "remove_coupon": ("place_order", "apply_coupon"),
-    "release_order": ("place_order", "hold_order"),
-    "decline_payment": _ON_ITS_WAY[:3],
-    "report_lost_shipment": _ON_ITS_WAY[:6],
-    "reject_return": _ON_ITS_WAY[:8],
-}
-"""What comes before commands that are not on that way; before others there is only place_order."""
 
 
-class _Told(NamedTuple):
+class _Life(NamedTuple):
     """An order, and what was recorded of it, with when."""
 
     order: Order
     log: tuple[tuple[datetime, Recorded], ...]
 
 
-def sample(stem: str) -> dict[str, Any]:
-    """Read what a function is called with in its sample."""
-    event: dict[str, Any] = json.loads((ROOT / "events" / f"{stem}.json").read_text())
-    return event
-
-
 @cache
-def _after(*stems: str) -> _Told:
+def _after(*stems: str) -> _Life:
     """Send the samples of these commands, an hour apart."""
     *before, stem = stems
     order, log = _after(*before) if before else (None, ())
     command = next(file for file in files_of("commands") if file.stem == stem)
-    event = sample(stem)
-    path = {n: value for n, value in (event.get("pathParameters") or {}).items() if n != "order_id"}
-    asked = command.handler.command.model_validate(json.loads(event.get("body") or "{}") | path)
-    at = _BEGIN + timedelta(hours=len(before))
+    asked = command.handler.command.model_validate(sample(stem))
+    at = BEGIN + timedelta(hours=len(before))
     facts = command.module.decide(order, asked, at)
     if isinstance(facts, Refusal):
-        raise ValueError(f"say in _ASIDE what comes before {stem}; its sample is {facts.code} here")  # noqa: TRY004 - the samples' values are wrong, not a type
+        raise MissingDeclarationError(
+            f"tests/domain/test_{stem}.py: declare `SAMPLE_FOLLOWS`, the command whose sample comes"
+            f" before; after {', '.join(before) or 'nothing'} this one is refused: {facts.code}"
+        )
     events, order = record(order, facts)
-    return _Told(order, (*log, *((at, event) for event in events)))
+    return _Life(order, (*log, *((at, event) for event in events)))
+
+
+def events_of(*stems: str) -> tuple[tuple[datetime, Recorded], ...]:
+    """Return what is recorded when the samples of these commands are sent, with when."""
+    return _after(*stems).log
 
 
 def receipt(stem: str) -> dict[str, Any]:
-    """Give what a command answers to its sample."""
-    before: tuple[str, ...] = ("place_order",)
-    if stem in _ON_ITS_WAY:
-        before = _ON_ITS_WAY[: _ON_ITS_WAY.index(stem)]
-    order, log = _after(*_ASIDE.get(stem, before), stem)
+    """Return what a command answers to its sample."""
+    order, log = _after(*sample_follows(stem), stem)
     return {
         "order_id": ORDER_ID,
         "version": len(log),
         "status": order.status,
-        "events": [type(log[-1][1].fact).__name__],
+        "events": [type(event.fact).__name__ for at, event in log if at == log[-1][0]],
     }
 
 
-def answer(stem: str) -> Any:  # noqa: ANN401 - a JSON document
-    """Give what a query answers to its sample, of the order that the samples lead on."""
-    match stem:
-        case "get_order":
-            return _document(order_details.fold)
-        case "list_customer_orders":
-            listed = json.dumps(_document(customer_orders.fold))
-            question = list_customer_orders.ListCustomerOrders(customer_id="SAMPLE-CUSTOMER")
-            rows = [(listed, _BEGIN, ORDER_ID)]
-            return json.loads(list_customer_orders.answer(question, rows).body)
-        case "get_read_models":
-            models = [(name, _BEGIN, 0.204) for name in ("customer_orders", "order_details")]
-            return json.loads(get_read_models.answer(get_read_models.GetReadModels(), models).body)
-        case _:
-            raise ValueError(f"there is no example of what {stem} answers yet")
+def answer(file: HttpFile) -> Any:  # noqa: ANN401 - a JSON document
+    """Return what a query answers to its sample, of the order that the samples lead on."""
+    rows = declared(
+        file.stem, "example_rows", "a function from documents by read model to the SQL's rows"
+    )
+    question = file.handler.question.model_validate(sample(file.stem))
+    return json.loads(file.module.answer(question, rows(_documents())).body)
 
 
-def _document(fold: Callable[[dict[str, Any] | None, PublishedEvent], dict[str, Any]]) -> Any:  # noqa: ANN401 - a JSON document
-    document: dict[str, Any] | None = None
-    _, log = _after(*_ON_ITS_WAY, "add_note")
-    for version, (at, event) in enumerate(log, start=1):
-        published = PublishedEvent(
-            *(ORDER_ID, version, at, "operator", _CORRELATION_ID, ""), event.fact, event.after
-        )
-        document = fold(document, published)
-    return document
+@cache
+def _documents() -> Mapping[str, dict[str, Any]]:
+    """Return the document of the samples' order in each read model, after the longest life."""
+    lives = [(*sample_follows(file.stem), file.stem) for file in files_of("commands")]
+    _, log = _after(*max(lives, key=len), "add_note")
+    documents: dict[str, dict[str, Any]] = {}
+    for projector in files_of("projectors"):
+        document: dict[str, Any] | None = None
+        for version, (at, event) in enumerate(log, start=1):
+            published = PublishedEvent(
+                *(ORDER_ID, version, at, "operator", _CORRELATION_ID, ""), event.fact, event.after
+            )
+            document = projector.module.fold(document, published)
+        documents[projector.stem] = document or {}
+    return documents
 
 
 @cache
@@ -150,33 +131,36 @@ def _sent(problem: Problem) -> dict[str, Any]:
 
 
 def _of_the_loops() -> Iterator[Problem]:
-    post = sample("place_order")
+    post = {
+        "headers": {"content-type": "application/json"},
+        "requestContext": {"requestId": _CORRELATION_ID},
+        "body": json.dumps(sample("place_order")),
+    }
     for change in (
-        {"body": post["body"][:-1]},
+        {"body": "{"},
         {"body": " " * 300_000},
-        {"headers": post["headers"] | {"content-type": "text/plain"}},
+        {"headers": {"content-type": "text/plain"}},
     ):
         yield _raised(Request.of(post | change).json)
     yield _invalid()
     yield _raised(lambda: Wish.of({"consistency-token": "x"}))
-    cursor = list_customer_orders.ListCustomerOrders(customer_id="SAMPLE-CUSTOMER", cursor="x")
-    principal = Request.of(sample("list_customer_orders")).principal
-    yield _raised(lambda: list_customer_orders.parameters(cursor, principal))
-    behind = Freshness("order_details", _BEGIN, _BEGIN + timedelta(minutes=1), [{}])
+    yield bad_cursor()
+    behind = Freshness("order_details", BEGIN, BEGIN + timedelta(minutes=1), [{}])
     problem = behind.problem(Wish.of({"cache-control": "max-age=10"}))
     if problem is not None:
         yield problem
     # The write loop raises it when the database has answered, so that it cannot be asked here.
     yield Problem(
-        *(412, "version-mismatch", "The order has version 4 now. Read it again and decide anew."),
+        VERSION_MISMATCH,
+        "The order has version 4 now. Read it again and decide anew.",
         current_version=4,
     )
 
 
 def _invalid() -> Problem:
     place_order = next(file for file in files_of("commands") if file.stem == "place_order")
-    body: dict[str, Any] = json.loads(sample("place_order")["body"])
-    body["lines"][0] |= {"quantity": 0, "colour": "red"}
+    body = sample("place_order")
+    body = body | {"lines": [body["lines"][0] | {"quantity": 0, "colour": "red"}]}
     try:
         place_order.handler.command.model_validate(body)
     except ValidationError as error:

@@ -31,6 +31,10 @@ _PARAMETERS: Final = {
 }
 
 
+class MissingDeclarationError(Exception):
+    """A function's file or its test lacks what the documents need; the message says what."""
+
+
 def read_template(**given: str) -> Template:
     """Read template.yaml, with placeholders for what a deployment says and is not given."""
     return load_template(ROOT / "template.yaml", _PARAMETERS | given)
@@ -40,6 +44,8 @@ def read_template(**given: str) -> Template:
 class HttpFile:
     """One function behind a route: its stem, what its first line says, and its module."""
 
+    kind: str
+    """``commands`` or ``queries``."""
     stem: str
     route: str
     meaning: str
@@ -57,6 +63,21 @@ class HttpFile:
         return [found[code] for code in sorted(found)]
 
 
+def answer_type(file: HttpFile) -> Any:  # noqa: ANN401 - any TypedDict
+    """Return the type of what a query answers, from the annotation of its ``answer``.
+
+    Raises:
+        MissingDeclarationError: it has none.
+    """
+    annotation = ast.parse(file.module.answer.__annotations__["return"], mode="eval").body
+    for node in ast.walk(annotation):
+        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Answer":
+            return vars(file.module)[ast.unparse(node.slice)]
+    raise MissingDeclarationError(
+        f"functions/{file.kind}/{file.stem}.py: annotate `answer` with Answer[<a TypedDict>]"
+    )
+
+
 def files_of(kind: str) -> list[HttpFile]:
     """Give the functions of a kind, ``commands`` or ``queries``, by their stems."""
     return [
@@ -69,4 +90,4 @@ def files_of(kind: str) -> list[HttpFile]:
 def _read(kind: str, file: Path) -> HttpFile:
     line = (ast.get_docstring(ast.parse(file.read_text())) or "").partition("\n")[0]
     route, _, meaning = line.partition(": ")
-    return HttpFile(file.stem, route, meaning, importlib.import_module(f"{kind}.{file.stem}"))
+    return HttpFile(kind, file.stem, route, meaning, importlib.import_module(f"{kind}.{file.stem}"))

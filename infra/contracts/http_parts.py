@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ordering.domain.errors import ORDER_NOT_FOUND, Forbidden, Invalid, NotFound, Refusal
+from infra.local.gateway.problems import MESSAGES
+from ordering.command_side.problems import status_of
+from ordering.domain.errors import ORDER_NOT_FOUND
 from ordering.read_side.freshness import MAX_WAIT_SECONDS
 from ordering.runtime.consistency import MAX_TOKENS
+from ordering.runtime.problem_types import PROBLEM_TYPES, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -150,75 +153,42 @@ REQUEST_HEADERS: Final = {
     )
 }
 
-# API Gateway's own words, by status.
-GATEWAY_MESSAGES: Final = {
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    413: "Request Entity Too Large",
-    429: "Too Many Requests",
-    500: "Internal Server Error",
-    503: "Service Unavailable",
-}
-# What the loops and the gateway answer by themselves: command_side/loop.py, read_side/query.py,
-# function.py and http.py; the gateway's are API Gateway's.
-_EVERYWHERE: Final = {
-    401: ["unauthorized"],
-    403: ["forbidden"],
-    404: ["route-not-found"],
-    429: ["too-many-requests"],
-    500: ["internal-error"],
-    503: ["service-unavailable"],
-}
-_COMMAND: Final = {
-    400: ["malformed-request", "bad-idempotency-key", "bad-if-match"],
-    404: [ORDER_NOT_FOUND.code],
-    409: ["conflict", "request-in-progress", "order-too-large"],
-    412: ["version-mismatch"],
-    413: ["request-too-large"],
-    415: ["unsupported-media-type"],
-    422: ["invalid-request", "idempotency-key-reused"],
-}
-_QUERY: Final = {
-    400: ["bad-consistency-token", "bad-cursor"],
-    413: ["request-too-large"],
-    422: ["invalid-request"],
-    503: ["read-model-behind"],
-}
 
-
-def problems_of(kind: str, file: HttpFile) -> dict[int, dict[str, str]]:
-    """Give the codes that an operation answers, by status; each with what its rule says of it."""
+def problems_of(file: HttpFile) -> dict[int, dict[str, str]]:
+    """Return the codes that an operation answers, by status; each with what its rule says of it."""
     found: dict[int, dict[str, str]] = {}
-    for codes in (_EVERYWHERE, _COMMAND if kind == "command" else _QUERY):
-        for status, some in codes.items():
-            found.setdefault(status, {}).update(dict.fromkeys(some, ""))
-    for refusal in file.refusals:
-        found.setdefault(_status_of(refusal), {})[refusal.code] = refusal.detail
+    sources = _sources_of(file)
+    for problem_type in PROBLEM_TYPES:
+        if problem_type.sources & sources:
+            found.setdefault(problem_type.status, {})[problem_type.code] = ""
+    refusals = [*file.refusals, *([ORDER_NOT_FOUND] if Source.CHANGES in sources else [])]
+    for refusal in refusals:
+        found.setdefault(status_of(refusal), {})[refusal.code] = refusal.detail
     return found
 
 
-def _status_of(refusal: Refusal) -> int:
-    match refusal:
-        case Invalid():
-            return 422
-        case NotFound():
-            return 404
-        case Forbidden():
-            return 403
-        case _:
-            return 409
+def _sources_of(file: HttpFile) -> set[Source]:
+    sources = {Source.GATEWAY, Source.FUNCTIONS}
+    if file.kind == "commands":
+        sources.add(Source.COMMANDS)
+        if not file.handler.opens_an_order:
+            sources.add(Source.CHANGES)
+    else:
+        sources.add(Source.QUERIES)
+        if "cursor" in file.handler.question.model_fields:
+            sources.add(Source.PAGED_QUERIES)
+    return sources
 
 
-def headers_of_problem(kind: str, status: int) -> dict[str, Any]:
+def headers_of_problem(file: HttpFile, status: int) -> dict[str, Any]:
     """Return the headers of a problem; API Gateway's own answers lack those of the functions."""
     names = ["X-Correlation-Id", "Cache-Control"]
     sometimes = list(_HEADERS_OF_PROBLEMS.get(status, ()))
-    if kind == "query" and status in {404, 503}:
+    if file.kind == "queries" and status in {404, 503}:
         sometimes += FRESHNESS_HEADERS
     always = ["WWW-Authenticate"] if status == _UNAUTHORIZED else []
     return {
-        **headers_of(names, sometimes=status in GATEWAY_MESSAGES),
+        **headers_of(names, sometimes=status in MESSAGES),
         **headers_of(always),
         **headers_of(sometimes, sometimes=True),
     }

@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from infra.contracts import answers, examples
-from infra.contracts.functions import ROOT, HttpFile, files_of, read_template
+from infra.contracts.declarations import sample
+from infra.contracts.functions import HttpFile, answer_type, files_of, read_template
 from infra.contracts.http_parts import (
     COMMAND_HEADERS,
-    GATEWAY_MESSAGES,
     HEADERS,
     QUERY_HEADERS,
     REQUEST_HEADERS,
@@ -26,6 +26,7 @@ from infra.contracts.schemas import (
     plain,
     without_defaults,
 )
+from infra.local.gateway.problems import MESSAGES
 from ordering.runtime.http import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
@@ -34,12 +35,6 @@ if TYPE_CHECKING:
     from infra.local.template.model import HttpRoute
 
 PATH: Final = "docs/api/openapi.json"
-_ANSWERS: Final = {
-    "get_order": "Order",
-    "list_customer_orders": "OrderList",
-    "get_read_models": "ReadModels",
-}
-_SINGLE_RESOURCES: Final = {"get_order"}
 _MAX_LENGTHS: Final = {"uuid": 36, "date-time": 35}
 _LONGEST_CURSOR: Final = 255
 
@@ -94,7 +89,7 @@ def document() -> dict[str, Any]:
                 **{name: {"value": problem} for name, problem in examples.problems().items()},
                 **{
                     gateway_example(status): {"value": {"message": message}}
-                    for status, message in GATEWAY_MESSAGES.items()
+                    for status, message in MESSAGES.items()
                 },
             },
             "headers": {
@@ -148,7 +143,7 @@ def _command(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> di
         operation["requestBody"] = body
     operation["responses"] = {
         "201" if opens else "200": success,
-        **problems("command", file),
+        **problems(file),
     }
     return operation
 
@@ -156,7 +151,7 @@ def _command(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> di
 def _query(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> dict[str, Any]:
     fields = _fields(file.handler.question, schemas, nulls=False)
     owner = file.handler.question.__name__
-    in_path = _variables(route)
+    in_path = route.variables
     query = [
         {
             "name": name,
@@ -167,12 +162,12 @@ def _query(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> dict
         for name, schema in fields["properties"].items()
         if name not in in_path
     ]
-    single = file.stem in _SINGLE_RESOURCES
+    single = file.handler.is_single_resource
     names = ["Consistency-Token", "Prefer", "Cache-Control", "traceparent", "X-Correlation-Id"]
     success = {
         "description": "The answer, and how fresh it is",
         "headers": headers_of([*QUERY_HEADERS, *(["ETag"] if single else [])]),
-        "content": _example_of(file, _ANSWERS[file.stem], examples.answer(file.stem)),
+        "content": _example_of(file, answer_type(file).__name__, examples.answer(file)),
     }
     unchanged = {
         "description": "It is what the client has",
@@ -187,7 +182,7 @@ def _query(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> dict
         "responses": {
             "200": success,
             **({"304": unchanged} if single else {}),
-            **problems("query", file),
+            **problems(file),
         },
     }
 
@@ -218,15 +213,11 @@ def _input_name(model: str) -> str:
     return f"{model.removeprefix('Sent')}Input"
 
 
-def _variables(route: HttpRoute) -> list[str]:
-    return re.findall(r"\{(\w+)\}", route.path)
-
-
 def _path_parameters(route: HttpRoute, fields: Schema) -> list[dict[str, Any]]:
     found = {**fields["properties"], "order_id": {"type": "string", "format": "uuid"}}
     return [
         {"name": name, "in": "path", "required": True, "schema": _bounded(name, found[name])}
-        for name in _variables(route)
+        for name in route.variables
     ]
 
 
@@ -248,12 +239,11 @@ def _bounded(name: str, schema: Schema) -> Schema:
 def _body(
     file: HttpFile, route: HttpRoute, fields: Schema, schemas: dict[str, Schema]
 ) -> dict[str, Any] | None:
-    in_path = _variables(route)
+    in_path = route.variables
     properties = {n: schema for n, schema in fields["properties"].items() if n not in in_path}
     if not properties:
         return None
     required = [name for name in fields.get("required", []) if name not in in_path]
-    sample = json.loads((ROOT / "events" / f"{file.stem}.json").read_text())
     schema = {key: value for key, value in fields.items() if key != "required"}
     schema["properties"] = properties
     if required:
@@ -268,10 +258,15 @@ def _body(
         "content": {
             "application/json": {
                 "schema": {"$ref": REFERENCE + name},
-                "examples": {file.stem: {"value": json.loads(sample["body"])}},
+                "examples": {file.stem: {"value": _sent(file, in_path)}},
             }
         },
     }
+
+
+def _sent(file: HttpFile, in_path: list[str]) -> dict[str, Any]:
+    """Return the body of the command's sample."""
+    return {name: value for name, value in sample(file.stem).items() if name not in in_path}
 
 
 def _either(name: str, schema: Schema, one_of: list[str], schemas: dict[str, Schema]) -> Schema:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from infra.contracts import examples
-from infra.contracts.http_parts import GATEWAY_MESSAGES, headers_of_problem, problems_of
+from infra.contracts.http_parts import headers_of_problem, problems_of
 from infra.contracts.schemas import REFERENCE
+from infra.local.gateway.problems import MESSAGES
 from ordering.runtime.http import TITLES
 
 if TYPE_CHECKING:
@@ -15,32 +16,30 @@ if TYPE_CHECKING:
     from infra.contracts.functions import HttpFile
 
 
-def problems(kind: str, file: HttpFile) -> dict[str, Any]:
+def problems(file: HttpFile) -> dict[str, Any]:
     """Return the problems that a command or query answers, as OpenAPI responses by status."""
-    codes = problems_of(kind, file)
-    return {
-        str(status): _problem(kind, status, codes[status], file.stem) for status in sorted(codes)
-    }
+    codes = problems_of(file)
+    return {str(status): _problem(file, status, codes[status]) for status in sorted(codes)}
 
 
-def _problem(kind: str, status: int, codes: Mapping[str, str], stem: str) -> dict[str, Any]:
+def _problem(file: HttpFile, status: int, codes: Mapping[str, str]) -> dict[str, Any]:
     said = [
         f"- `{code}`: {detail}" if detail else f"- `{code}`"
         for code, detail in sorted(codes.items())
     ]
     schema = {"$ref": REFERENCE + "Problem"}
     content: dict[str, Any] = {"application/problem+json": {"schema": schema}}
-    named = {code: examples.problem_named(code, stem) for code in sorted(codes)}
+    named = {code: examples.problem_named(code, file.stem) for code in sorted(codes)}
     if any(named.values()):
         content["application/problem+json"]["examples"] = {
             code: _example(name) for code, name in named.items() if name
         }
-    if status in GATEWAY_MESSAGES:
+    if status in MESSAGES:
         name = gateway_example(status)
         content["application/json"] = {"schema": schema, "examples": {name: _example(name)}}
     return {
         "description": "\n".join([TITLES[status], "", *said]),
-        "headers": headers_of_problem(kind, status),
+        "headers": headers_of_problem(file, status),
         "content": content,
         "x-problem-codes": sorted(codes),
     }

@@ -12,12 +12,16 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from infra.contracts.functions import HttpFile, files_of
+from pydantic import ValidationError
+
+from infra.contracts.declarations import declared, test_module
+from infra.contracts.functions import HttpFile, MissingDeclarationError, files_of
 from ordering.domain.errors import Refusal
 from ordering.domain.events import EVENT_TYPES
 from ordering.domain.evolution import record
 from ordering.domain.parts import RETURN_DAYS
 from ordering.domain.status import DEFINITIONS
+from tests.domain.choices import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -28,11 +32,11 @@ if TYPE_CHECKING:
 
     Facts: TypeAlias = Sequence[OrderEvent]
 
-_LIVES: Final = 600
-_STEPS: Final = 24
+_LIVES: Final = 300
+_STEPS: Final = 18
 _BEGIN: Final = datetime(2026, 1, 1, tzinfo=UTC)
-_LATER: Final = timedelta(days=RETURN_DAYS + 1)
-"""Then whatever is delivered by now cannot be sent back any more."""
+_LATER: Final = (timedelta(), timedelta(days=RETURN_DAYS + 1))
+"""At once, or when whatever is delivered by now cannot be sent back any more."""
 
 
 def documents() -> Mapping[str, str]:
@@ -59,10 +63,10 @@ def _lines(commands: Sequence[HttpFile]) -> Iterator[str]:
     yield "● in every order of that status that was tried, ○ in some: there it depends on"
     yield "quantities, amounts, time and what came before."
     yield ""
-    yield f"Found by trying: {_LIVES} orders are led through random lives of {_STEPS} steps. In"
-    yield "each state that one comes to, every command is asked for the parts that there are, in"
-    yield "quantities and amounts that may fit, never for what is so already: at once, and"
-    yield f"{_LATER.days} days later. It is accepted if one of the ways to ask for it is."
+    yield f"Found by trying: in {_LIVES} random lives every command is sent to each order that"
+    yield "one comes to, for the parts that there are, in quantities and amounts that may fit,"
+    yield f"never for what is so already: at once or {_LATER[1].days} days later. It is accepted if"
+    yield "one of the requests is."
     yield ""
     yield from _table(commands)
     yield ""
@@ -89,167 +93,123 @@ def _lines(commands: Sequence[HttpFile]) -> Iterator[str]:
 
 
 def _table(commands: Sequence[HttpFile]) -> Iterator[str]:
-    accepted, seen = _tried(commands)
+    trials = _try(commands)
     # From the beginning of an order's life to its ends.
     statuses = [each.status for each in reversed(DEFINITIONS)]
     yield "| | " + " | ".join(statuses) + " |"
     yield "|---|" + ":-:|" * len(statuses)
     for command in commands:
-        if command.stem == "place_order":
+        if command.handler.opens_an_order:
             continue
         marks = []
         for status in statuses:
-            count = accepted[command.stem, status]
-            marks.append("●" if count == seen[status] else "○" if count else " ")
+            count = trials.accepted[command.stem, status]
+            marks.append("●" if count == len(trials.orders[status]) else "○" if count else " ")
         yield f"| {command.stem} | " + " | ".join(marks) + " |"
 
 
-def _tried(commands: Sequence[HttpFile]) -> tuple[Counter[tuple[str, str]], Counter[str]]:
-    """Count in how many orders of each status a command was accepted, and those orders."""
-    chance = random.Random(1)  # noqa: S311 - the same lives each time
-    accepted: Counter[tuple[str, str]] = Counter()
-    seen: Counter[str] = Counter()
-    known: set[str] = set()
-    taken: Counter[tuple[str, str]] = Counter()
-    later = [command for command in commands if command.stem != "place_order"]
-    place = next(command for command in commands if command.stem == "place_order")
-    for life in range(_LIVES):
-        body, first = _BEGINNINGS[life % len(_BEGINNINGS)]
-        placed = _ask(place, None, body, _BEGIN)
-        order = record(None, () if isinstance(placed, Refusal) else placed)[1]
+class _Trials:
+    """Which command was accepted in how many orders of each status, and how many those were."""
+
+    def __init__(self, commands: Sequence[HttpFile]) -> None:
+        self._commands = [each for each in commands if not each.handler.opens_an_order]
+        self._known: set[str] = set()
+        self._chosen: Counter[tuple[str, str]] = Counter()
+        self.orders: dict[str, list[Order]] = defaultdict(list)
+        self.accepted: Counter[tuple[str, str]] = Counter()
+
+    def send_all(self, order: Order, at: datetime) -> Mapping[str, Sequence[Facts]]:
+        """Send every command to the order; return what each that is accepted may do, by stem."""
+        choices: dict[str, list[Facts]] = defaultdict(list)
+        for command in self._commands:
+            for body in _requests(command, order):
+                if facts := _ask(command, order, body, at):
+                    choices[command.stem].append(facts)
+        if (state := order.model_dump_json()) not in self._known:
+            self._known.add(state)
+            self.orders[order.status].append(order)
+            self.accepted.update((stem, order.status) for stem in choices)
+        return choices
+
+    def lead(self, order: Order, chance: random.Random, *, seldom: bool) -> None:
+        """Lead an order through a random life; ``seldom``: by what was done least before."""
         for step in range(_STEPS):
-            at = _BEGIN + timedelta(days=step)
-            choices = _choices(later, order, at)
-            state = order.model_dump_json()
-            if state not in known:
-                known.add(state)
-                for found in (choices, _choices(later, order, at + _LATER)):
-                    seen[order.status] += 1
-                    accepted.update((stem, order.status) for stem in found)
-            asides = _ASIDE if chance.randrange(4) else {"add_note", "cancel_order"}
-            moves = first[step : step + 1] or [stem for stem in choices if stem not in asides]
-            if not moves:
-                break
+            at = _BEGIN + timedelta(days=step) + chance.choice(_LATER)
+            choices = self.send_all(order, at)
+            if not choices:
+                return
+            # Mostly what leads such an order on; else whatever is accepted.
+            moves = [stem for stem in choices if _weight(stem, order)]
+            if not moves or not chance.randrange(4):
+                moves = list(choices)
             stem = chance.choice(moves)
-            if life % 2:  # what was done least, so that no way is left out
-                stem = min(moves, key=lambda move: taken[move, order.status])
-            taken[stem, order.status] += 1
+            if seldom:
+                stem = min(moves, key=lambda move: self._chosen[move, order.status])
+            self._chosen[stem, order.status] += 1
             order = record(order, chance.choice(choices[stem]))[1]
-    missing = [each.status for each in DEFINITIONS if not seen[each.status]]
+
+
+def _try(commands: Sequence[HttpFile]) -> _Trials:
+    chance = random.Random(1)  # noqa: S311 - the same lives each time
+    trials = _Trials(commands)
+    for order in _rare_orders(commands):
+        trials.send_all(order, _BEGIN)
+    (place,) = (command for command in commands if command.handler.opens_an_order)
+    placed = [_ask(place, None, body, _BEGIN) for body in _requests(place, None)]
+    for life in range(_LIVES):
+        order = record(None, placed[life // 2 % len(placed)])[1]
+        if life % 2:  # go on from an order of a status that was seldom tried
+            order = chance.choice(min(trials.orders.values(), key=len))
+        trials.lead(order, chance, seldom=bool(life & 2))
+    missing = [each.status for each in DEFINITIONS if each.status not in trials.orders]
     if missing:
         raise AssertionError(f"no order came to {missing}: make the lives longer, or more of them")
-    return accepted, seen
+    return trials
 
 
-def _choices(
-    commands: Sequence[HttpFile], order: Order, at: datetime
-) -> Mapping[str, Sequence[Facts]]:
-    """Give what may happen then by each command that is accepted, by its stem."""
-    choices: dict[str, list[Facts]] = defaultdict(list)
+def _rare_orders(commands: Sequence[HttpFile]) -> Iterator[Order]:
+    """Yield orders that random lives seldom come to, as a command's test makes them."""
+    by_stem = {command.stem: command for command in commands}
     for command in commands:
-        for body in _bodies(command.stem, order):
-            facts = _ask(command, order, body, at)
-            # What changes nothing is no answer to whether it is allowed.
-            if facts and not isinstance(facts, Refusal):
-                choices[command.stem].append(facts)
-    return choices
+        for requests in getattr(test_module(command.stem), "RARE_LIVES", ()):
+            order: Order | None = None
+            for stem, body in requests:
+                facts = _ask(by_stem[stem], order, body, _BEGIN)
+                if not facts:
+                    raise MissingDeclarationError(
+                        f"tests/domain/test_{command.stem}.py: in RARE_LIVES {stem} is refused"
+                    )
+                order = record(order, facts)[1]
+                yield order
 
 
-def _ask(
-    command: HttpFile, order: Order | None, body: Mapping[str, Any], at: datetime
-) -> Facts | Refusal:
-    asked = command.handler.command.model_validate(body)
+def _ask(command: HttpFile, order: Order | None, body: Mapping[str, Any], at: datetime) -> Facts:
+    """Return the events of the command: none if it is invalid, refused or changes nothing."""
+    try:
+        asked = command.handler.command.model_validate(body)
+    except ValidationError:
+        return ()
     answer: Facts | Refusal = command.module.decide(order, asked, at)
-    return answer
+    return () if isinstance(answer, Refusal) else answer
 
 
-def _euros(amount: object) -> dict[str, str]:
-    return {"amount": str(amount), "currency": "EUR"}
+def _requests(command: HttpFile, order: Order | None) -> Iterator[Mapping[str, Any]]:
+    """Yield the different requests that the command's test chooses for the order."""
+    choose = declared(command.stem, "choose_request", "how to ask for the command")
+    parts = () if order is None else (order.lines, order.payments, order.shipments, order.returns)
+    known: list[Mapping[str, Any]] = []
+    for which in range(max([3, *map(len, parts)])):
+        for much in _MUCH:
+            request = choose(order, Choice(which, much))
+            if request not in known:
+                known.append(request)
+                yield request
 
 
-_LINE: Final[dict[str, Any]] = {"sku": "1", "quantity": 3, "unit_price": _euros("10.00")}
-_FREE_LINE: Final = _LINE | {"unit_price": _euros("0")}
-_ADDRESS: Final = {"name": "M", "street": "S 1", "city": "Berlin", "country": "DE"}
-_PLACE: Final = {
-    "customer_id": "ALFKI",
-    "currency": "EUR",
-    "lines": [_LINE],
-    "shipping_address": _ADDRESS,
-}
-_BEGINNINGS: Final = (
-    (_PLACE, ()),
-    # Nothing of it is ever owed or due back.
-    (_PLACE | {"lines": [_FREE_LINE]}, ()),
-    # Now and then what is not free is cancelled, and the payment stays open to its end.
-    (
-        _PLACE | {"lines": [_LINE, _FREE_LINE]},
-        ("confirm_order", "authorize_payment", "cancel_line"),
-    ),
-)
-"""How orders begin: what is placed, and what is asked of it first."""
-_ASIDE: Final = {
-    *("add_note", "cancel_order", "cancel_line", "hold_order", "decline_payment"),
-    *("report_lost_shipment", "change_shipping_address", "reject_return"),
-}
-"""Commands that lead away from what most orders come to."""
-_WHY: Final[dict[str, Any]] = {"reason": "a reason"}
+def _weight(stem: str, order: Order) -> int:
+    weight: int = declared(stem, "weight", "how likely it is asked of an order")(order)
+    return weight
 
 
-def _bodies(stem: str, order: Order) -> Iterator[dict[str, Any]]:  # noqa: C901, PLR0912 - one case per command
-    """Give a few ways to ask for a command: for part and for all of what there is."""
-    lines = [str(line.line_id) for line in order.lines]
-    payments = [part.payment_id for part in order.payments]
-    match stem:
-        case "add_order_line":
-            yield dict(_LINE)
-        case "change_line_quantity":
-            for line in order.lines:
-                for quantity in (line.cancelled + 1, line.ordered + 1):
-                    if quantity != line.ordered:
-                        yield {"line_id": str(line.line_id), "quantity": quantity}
-        case "remove_order_line":
-            yield from ({"line_id": line} for line in lines)
-        case "apply_coupon":
-            yield {"code": "C", "percent_off": "10"}
-        case "change_shipping_address":
-            city = "Bonn" if order.shipping_address.city == "Berlin" else "Berlin"
-            yield {"address": _ADDRESS | {"city": city}}
-        case "authorize_payment":
-            for part in (order.to_authorize, order.to_authorize / 2):
-                amount = _euros(max(part.quantize(order.totals.total), order.totals.total * 0 + 1))
-                yield {"payment_id": f"p{len(payments)}", "method": "card", "amount": amount}
-        case "capture_payment":
-            yield from ({"payment_id": payment} for payment in payments)
-        case "decline_payment":
-            yield from ({"payment_id": payment, **_WHY} for payment in payments)
-        case "refund_payment":
-            amount = _euros(max(order.balance.due_back, order.totals.total * 0 + 1))
-            refund = {"refund_id": f"r{len(order.refunds)}", "amount": amount, **_WHY}
-            yield from ({"payment_id": payment, **refund} for payment in payments)
-        case "ship_items":
-            for line in order.lines:
-                for quantity in {1, max(1, line.to_ship)}:
-                    items = [{"line_id": line.line_id, "quantity": quantity}]
-                    shipment = {"shipment_id": f"s{len(order.shipments)}", "carrier": "DHL"}
-                    yield {**shipment, "items": items}
-        case "deliver_shipment" | "report_lost_shipment":
-            yield from ({"shipment_id": part.shipment_id} for part in order.shipments)
-        case "cancel_line":
-            for line in order.lines:
-                for quantity in {1, max(1, line.to_ship)}:
-                    yield {"line_id": str(line.line_id), "quantity": quantity, **_WHY}
-        case "request_return":
-            for line in order.lines:
-                for quantity in {1, max(1, line.delivered)}:
-                    items = [_WHY | {"line_id": line.line_id, "quantity": quantity}]
-                    yield {"return_id": f"t{len(order.returns)}", "items": items}
-        case "approve_return" | "receive_return":
-            yield from ({"return_id": part.return_id} for part in order.returns)
-        case "reject_return":
-            yield from ({"return_id": part.return_id, **_WHY} for part in order.returns)
-        case "hold_order" | "cancel_order":
-            yield dict(_WHY)
-        case "start_fulfilment" | "add_note":
-            yield {"text": "a note"} if stem == "add_note" else {}
-        case _:
-            yield {}
+_MUCH: Final = (0, 4, 7)
+"""How much is asked for: all, half, or little; see ``Choice``."""

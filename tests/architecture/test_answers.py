@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -11,19 +9,15 @@ import pytest
 
 from commands import authorize_payment, capture_payment, confirm_order, place_order
 from ordering.delivery.published import PublishedEvent
+from ordering.domain.errors import Refusal
 from ordering.domain.evolution import record
 from ordering.domain.limits import MAX_LINES
-from projectors import customer_orders, order_details
+from tests.documents import FOLDS, validator_of
 from tests.domain.vocabulary import NOW
 from tests.shared import an_order
 
 if TYPE_CHECKING:
     from ordering.domain.order import Order
-
-COMPONENTS = json.loads((Path(__file__).parents[2] / "docs" / "api" / "openapi.json").read_text())[
-    "components"
-]
-FOLDS = {"Order": order_details.fold, "OrderItem": customer_orders.fold}
 
 
 def the_largest(currency: str, amount: str) -> dict[str, Any]:
@@ -33,12 +27,12 @@ def the_largest(currency: str, amount: str) -> dict[str, Any]:
     return an_order(currency=currency, lines=[line] * MAX_LINES, shipping_fee=money)
 
 
-@pytest.mark.parametrize("schema", FOLDS)
+@pytest.mark.parametrize("read_model", FOLDS)
 @pytest.mark.parametrize(
     ("currency", "amount"),
     [("EUR", "999999999999.99"), ("CLF", "999999999999.9999"), ("JPY", "999999999999")],
 )
-def test_the_largest_order_fits(currency: str, amount: str, schema: str) -> None:
+def test_the_largest_order_fits(currency: str, amount: str, read_model: str) -> None:
     order: Order | None = None
     document: dict[str, Any] | None = None
     version = 0
@@ -57,8 +51,20 @@ def test_the_largest_order_fits(currency: str, amount: str, schema: str) -> None
                 "00000000-0000-7000-8000-000000000001",
                 *(version, NOW, "operator", "c", "t", event.fact, event.after),
             )
-            document = FOLDS[schema](document, published)
+            document = FOLDS[read_model](document, published)
     assert order is not None
     assert len(str(int(order.totals.total))) > 12
-    answer = {"$ref": f"#/components/schemas/{schema}", "components": COMPONENTS}
-    jsonschema.Draft202012Validator(answer).validate(document)
+    validator_of(read_model).validate(document)
+
+
+@pytest.mark.parametrize("read_model", FOLDS)
+def test_a_field_that_the_schema_does_not_have_is_noticed(read_model: str) -> None:
+    placed = place_order.handler.command.model_validate(an_order())
+    facts = place_order.decide(None, placed, NOW)
+    assert not isinstance(facts, Refusal)
+    (event,), _ = record(None, facts)
+    about = ("00000000-0000-7000-8000-000000000001", 1, NOW, "operator", "c", "t")
+    document = FOLDS[read_model](None, PublishedEvent(*about, event.fact, event.after))
+    validator_of(read_model).validate(document)
+    with pytest.raises(jsonschema.ValidationError, match="surprise"):
+        validator_of(read_model).validate(document | {"surprise": 1})

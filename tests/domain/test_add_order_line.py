@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from commands.add_order_line import TOO_MANY_LINES, AddOrderLine, decide
 from ordering.domain.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal, wrong_currency
 from ordering.domain.events import OrderLineRemoved
+from tests.callers import CHECKOUT
+from tests.domain.choices import line_to_order
+from tests.domain.fields import line_at
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -21,9 +24,33 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CHECKOUT
+SAMPLE: Final = {
+    "sku": "39",
+    "name": "Chartreuse verte",
+    "quantity": 2,
+    "unit_price": {"amount": "18.00", "currency": "EUR"},
+    "tax_rate": "0.19",
+}
+FIELDS: Final[Mapping[str, Field]] = line_at("")
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return int(not order.confirmed)
+
+
+def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return line_to_order(choice.currency(order), choice.much + 1, choice.which * 37, choice.which)
 
 
 def add(quantity: int = 2, currency: str = "EUR") -> AddOrderLine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from pydantic import ValidationError
@@ -14,12 +14,41 @@ from ordering.domain.events import CouponApplied
 from ordering.domain.parts import Coupon
 from ordering.domain.sent import SentMoney
 from ordering.runtime.findings import findings
+from tests.callers import CHECKOUT
+from tests.domain.choices import money
+from tests.domain.fields import Money, Percentage, text
 from tests.domain.vocabulary import CANCELLED, CONFIRMED, PLACED, given, refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CHECKOUT
+SAMPLE: Final = {"code": "WELCOME", "percent_off": "10"}
+FIELDS: Final[Mapping[str, Field]] = {
+    "code": text(64),
+    "percent_off": Percentage(),
+    "amount_off": Money(null_has_a_meaning=True),
+}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return int(not order.confirmed and order.coupon is None)
+
+
+def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
+    """Take off a share, or an amount."""
+    off: dict[str, Any] = {"percent_off": str(choice.much * 12.5)}
+    if choice.which % 2 == 0:
+        off = {"amount_off": money(choice.much * 500, choice.currency(order))}
+    return {"code": f"C{choice.which % 2}", **off}
+
 
 TEN_PERCENT = ApplyCoupon(code="TEN", percent_off=Decimal(10))
 APPLIED = CouponApplied(coupon=Coupon(code="TEN", percent_off=Decimal(10)))

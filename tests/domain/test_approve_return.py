@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from commands.approve_return import ApproveReturn, decide
 from ordering.domain.errors import RETURN_DECIDED, RETURN_NOT_FOUND, Refusal
+from tests.callers import OPERATORS
 from tests.domain.vocabulary import (
     DELIVERED,
     RETURN_APPROVED,
@@ -18,9 +19,34 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = OPERATORS
+SAMPLE: Final = {"return_id": "return-1"}
+SAMPLE_FOLLOWS: Final = "request_return"
+FIELDS: Final[Mapping[str, Field]] = {}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return 2 * sum(part.state == "requested" for part in order.returns)
+
+
+def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {
+        "return_id": choice.part_id(
+            "ret",
+            [p.return_id for p in order.returns if choice.reaches(state=p.state == "requested")],
+        )
+    }
+
 
 ANSWER = ApproveReturn(return_id="return-1")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -18,6 +18,8 @@ from ordering.domain.errors import (
     wrong_currency,
 )
 from ordering.domain.sent import SentMoney
+from tests.callers import CHECKOUT
+from tests.domain.fields import Money, PartId, text
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CANCELLED,
@@ -34,9 +36,40 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CHECKOUT
+SAMPLE: Final = {
+    "payment_id": "pay-1",
+    "method": "card",
+    "amount": {"amount": "578.37", "currency": "EUR"},
+}
+SAMPLE_FOLLOWS: Final = "confirm_order"
+FIELDS: Final[Mapping[str, Field]] = {
+    "payment_id": PartId(),
+    "method": text(64),
+    "amount": Money(positive=True),
+}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return 2 * (order.confirmed and order.to_authorize > 0)
+
+
+def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {
+        "payment_id": choice.new_id("pay", len(order.payments)),
+        "method": "card",
+        "amount": choice.part_of(order.to_authorize, order),
+    }
 
 
 def authorize(

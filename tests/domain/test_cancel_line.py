@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
 from commands.cancel_line import CancelLine, decide
 from ordering.domain.errors import EXCEEDS_REMAINING, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
+from tests.callers import CUSTOMERS
+from tests.domain.fields import Quantity, text
 from tests.domain.vocabulary import (
     CANCELLED,
     COMPLETED,
@@ -24,9 +26,31 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CUSTOMERS
+SAMPLE: Final = {"line_id": "1", "quantity": 3, "reason": "out of stock"}
+FIELDS: Final[Mapping[str, Field]] = {"quantity": Quantity(), "reason": text(500)}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return int(not order.confirmed or (order.in_fulfilment and order.units.to_ship > 0))
+
+
+def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {
+        "line_id": choice.line_id(order),
+        "quantity": choice.units(choice.line(order), "to_ship"),
+        "reason": "a reason",
+    }
 
 
 def cancel(quantity: int, line_id: int = 1) -> CancelLine:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from pydantic import ValidationError
 
 from commands.cancel_order import ALREADY_CANCELLED, CancelOrder, decide
 from ordering.domain.errors import ALREADY_SHIPPED, Refusal
+from tests.callers import CUSTOMERS
+from tests.domain.fields import text
 from tests.domain.vocabulary import (
     CANCELLED,
     COMPLETED,
@@ -29,9 +31,28 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CUSTOMERS
+SAMPLE: Final = {"reason": "ordered twice"}
+FIELDS: Final[Mapping[str, Field]] = {"reason": text(500)}
+
+
+def weight(_: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return 0
+
+
+def choose_request(_: Order, _choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {"reason": "a reason"}
+
 
 CANCEL = CancelOrder(reason="ordered twice")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -23,6 +23,9 @@ from ordering.domain.errors import (
     wrong_currency,
 )
 from ordering.domain.sent import SentMoney
+from tests.callers import CHECKOUT
+from tests.domain.choices import open_for_capture
+from tests.domain.fields import Money
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CONFIRMED,
@@ -38,9 +41,33 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CHECKOUT
+SAMPLE: Final = {"payment_id": "pay-1", "amount": {"amount": "578.37", "currency": "EUR"}}
+SAMPLE_FOLLOWS: Final = "authorize_payment"
+FIELDS: Final[Mapping[str, Field]] = {"amount": Money(positive=True, optional=True)}
+
+
+def weight(order: Order) -> int:
+    """Money that is owed is taken soon."""
+    is_open = any(open_for_capture(payment) for payment in order.payments)
+    return 3 * (order.confirmed and is_open and order.balance.owed > 0)
+
+
+def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
+    """Take all of a payment, or a part of what is owed."""
+    payments = [p.payment_id for p in order.payments if choice.reaches(state=open_for_capture(p))]
+    request: dict[str, Any] = {"payment_id": choice.part_id("pay", payments)}
+    if choice.much % 2:
+        request["amount"] = choice.part_of(order.balance.owed, order)
+    return request
 
 
 def capture(amount: str = "", currency: str = "EUR") -> CapturePayment:

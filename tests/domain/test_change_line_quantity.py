@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from commands.change_line_quantity import NOT_ABOVE_CANCELLED, ChangeLineQuantity, decide
 from ordering.domain.errors import ALREADY_CONFIRMED, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
 from ordering.domain.events import LineQuantityChanged
+from tests.callers import CUSTOMERS
+from tests.domain.choices import AMOUNT
+from tests.domain.fields import Quantity
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -18,9 +21,29 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CUSTOMERS
+SAMPLE: Final = {"line_id": "1", "quantity": 12}
+FIELDS: Final[Mapping[str, Field]] = {"quantity": Quantity()}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return int(not order.confirmed)
+
+
+def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
+    """Order up to eight units more than were cancelled, or so many that it may be too few."""
+    line = choice.line(order)
+    cancelled = line.cancelled if line and choice.wrong != AMOUNT else -1
+    return {"line_id": choice.line_id(order), "quantity": cancelled + choice.much + 1}
 
 
 def change(quantity: int, line_id: int = 1) -> ChangeLineQuantity:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from commands.change_shipping_address import ChangeShippingAddress, decide
 from ordering.domain.errors import ALREADY_SHIPPED, ORDER_CANCELLED, Refusal
 from ordering.domain.events import ShippingAddressChanged
 from ordering.domain.values import Address
+from tests.callers import CUSTOMERS
+from tests.domain.fields import address_at
 from tests.domain.vocabulary import (
     BERLIN,
     CANCELLED,
@@ -25,9 +27,43 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CUSTOMERS
+SAMPLE: Final = {
+    "address": {
+        "name": "Maria Anders",
+        "street": "Seestr. 2",
+        "city": "Berlin",
+        "postal_code": "13353",
+        "country": "DE",
+    }
+}
+FIELDS: Final[Mapping[str, Field]] = address_at("address")
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return int(not order.confirmed)
+
+
+def choose_request(_: Order, choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {
+        "address": {
+            "name": "M",
+            "street": f"S {choice.which}",
+            "city": "Bonn",
+            "country": "DE",
+        }
+    }
+
 
 BONN = Address(name="Maria Anders", street="Am Hof 1", city="Bonn", country="DE")
 

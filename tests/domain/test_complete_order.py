@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from commands.complete_order import (
     ALREADY_COMPLETED,
@@ -18,6 +18,7 @@ from ordering.domain.errors import ORDER_CANCELLED, ORDER_HELD, Refusal
 from ordering.domain.events import CouponApplied
 from ordering.domain.parts import Coupon, Line
 from ordering.domain.pricing import price_line
+from tests.callers import OPERATORS
 from tests.domain.vocabulary import (
     CANCELLED,
     COMPLETED,
@@ -47,9 +48,29 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = OPERATORS
+SAMPLE: Final[dict[str, object]] = {}
+SAMPLE_FOLLOWS: Final = "refund_payment"
+FIELDS: Final[Mapping[str, Field]] = {}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return int(order.units.delivered > order.units.returned)
+
+
+def choose_request(_: Order, _choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {}
+
 
 PART_CANCELLED = (
     *IN_FULFILMENT,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from commands.confirm_order import ConfirmOrder, decide
 from ordering.domain.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal
+from tests.callers import CUSTOMERS
 from tests.domain.vocabulary import (
     CANCELLED,
     COMPLETED,
@@ -20,9 +21,27 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CUSTOMERS
+SAMPLE: Final[dict[str, object]] = {}
+FIELDS: Final[Mapping[str, Field]] = {}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return 2 * (not order.confirmed)
+
+
+def choose_request(_: Order, _choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {}
 
 
 @pasts(PLACED, (*PLACED, it_was_held()))

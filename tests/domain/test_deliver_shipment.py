@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from commands.deliver_shipment import DeliverShipment, decide
 from ordering.domain.errors import SHIPMENT_DELIVERED, SHIPMENT_LOST, SHIPMENT_NOT_FOUND, Refusal
 from ordering.domain.events import ShipmentDelivered
+from tests.callers import OPERATORS
+from tests.domain.fields import text
 from tests.domain.vocabulary import (
     DELIVERED,
     IN_FULFILMENT,
@@ -20,9 +22,34 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = OPERATORS
+SAMPLE: Final = {"shipment_id": "ship-1", "signed_by": "Maria Anders"}
+SAMPLE_FOLLOWS: Final = "ship_items"
+FIELDS: Final[Mapping[str, Field]] = {"signed_by": text(200, optional=True)}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return 2 * (order.units.shipped > order.units.delivered)
+
+
+def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {
+        "shipment_id": choice.part_id(
+            "ship",
+            [p.shipment_id for p in order.shipments if choice.reaches(state=p.state == "shipped")],
+        )
+    }
+
 
 DELIVER = DeliverShipment(shipment_id="ship-1")
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from commands.hold_order import ALREADY_HELD, NOTHING_TO_HOLD, HoldOrder, decide
 from ordering.domain.errors import ORDER_CANCELLED, Refusal
+from tests.callers import OPERATORS
+from tests.domain.fields import text
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -22,9 +24,28 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = OPERATORS
+SAMPLE: Final = {"reason": "the address looks wrong"}
+FIELDS: Final[Mapping[str, Field]] = {"reason": text(500)}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return int(order.confirmed and order.units.to_ship > 0)
+
+
+def choose_request(_: Order, _choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {"reason": "a reason"}
+
 
 HOLD = HoldOrder(reason="the address looks wrong")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from pydantic import ValidationError
@@ -14,13 +14,63 @@ from ordering.domain.errors import Invalid, Refusal
 from ordering.domain.evolution import evolve
 from ordering.runtime.findings import findings as findings_of
 from ordering.runtime.http import Principal
+from tests.callers import CHECKOUT
+from tests.domain.fields import TRIED_BELOW, Money, address_at, line_at, text
+from tests.domain.life import order_to_place
 from tests.domain.vocabulary import NOW
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ordering.domain.events import OrderPlaced
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CHECKOUT
+SAMPLE: Final = {
+    "customer_id": "SAMPLE-CUSTOMER",
+    "currency": "EUR",
+    "lines": [
+        {
+            "sku": "28",
+            "name": "Rössle Sauerkraut",
+            "quantity": 15,
+            "unit_price": {"amount": "45.60", "currency": "EUR"},
+            "discount": "0.25",
+            "tax_rate": "0.07",
+        }
+    ],
+    "shipping_address": {
+        "name": "Maria Anders",
+        "street": "Obere Str. 57",
+        "city": "Berlin",
+        "postal_code": "12209",
+        "country": "DE",
+    },
+    "shipping_fee": {"amount": "29.46", "currency": "EUR"},
+}
+FIELDS: Final[Mapping[str, Field]] = {
+    "customer_id": text(64),
+    "currency": TRIED_BELOW,
+    "placed_at": TRIED_BELOW,
+    "reference": text(200, optional=True),
+    "shipping_fee": Money(in_euros_only=True, optional=True),
+    **line_at("lines/0", in_euros_only=True),
+    **address_at("shipping_address"),
+    **address_at("billing_address"),
+}
+
+
+def choose_request(_: Order | None, choice: Choice) -> dict[str, Any]:
+    """Place an order of up to three lines, of which one may cost nothing."""
+    lines = [(3, 1000, 0), (3, 0, 0), (1 + choice.much, 1000, choice.which)]
+    return order_to_place("EUR", lines[choice.which % 3 :][: 1 + choice.much % 2], 0)
+
 
 OPERATOR = Principal(subject="operator", confined_to=None, is_operator=True)
-CHECKOUT = Principal(subject="checkout", confined_to=None, is_operator=False)
+SHOP = Principal(subject="checkout", confined_to=None, is_operator=False)
 ALFKI = Principal(subject="customer:ALFKI", confined_to="ALFKI", is_operator=False)
 
 
@@ -212,7 +262,7 @@ def test_text_without_place_in_a_database_is_refused() -> None:
 
 def test_a_checkout_that_is_confined_to_a_customer_orders_for_that_customer() -> None:
     assert permit(parsed(request()), ALFKI) is None
-    assert permit(parsed(request(customer_id="ANATR")), CHECKOUT) is None
+    assert permit(parsed(request(customer_id="ANATR")), SHOP) is None
     refused = permit(parsed(request(customer_id="ANATR")), ALFKI)
     assert refused is not None
     assert refused.code == "not-your-customer-id"
@@ -222,7 +272,7 @@ def test_only_operators_say_when_an_order_was_placed() -> None:
     command = parsed(request(placed_at="1996-07-04T00:00:00Z"))
     assert permit(command, OPERATOR) is None
     assert place(command).placed_at.year == 1996
-    for caller in (ALFKI, CHECKOUT):
+    for caller in (ALFKI, SHOP):
         refused = permit(command, caller)
         assert refused is not None
         assert refused.code == "placed-at-not-allowed"

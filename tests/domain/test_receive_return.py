@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -16,6 +17,10 @@ from commands.receive_return import (
 from ordering.domain.errors import LINE_NOT_FOUND, RETURN_NOT_FOUND, Refusal
 from ordering.domain.events import ReturnReceived
 from ordering.domain.parts import ReceivedItem
+from tests.callers import OPERATORS
+from tests.domain.choices import IDENTITY
+from tests.domain.fields import Quantity, items_at
+from tests.domain.life import order_to_place
 from tests.domain.vocabulary import (
     DELIVERED,
     RETURN_APPROVED,
@@ -29,9 +34,56 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = OPERATORS
+SAMPLE: Final = {"return_id": "return-1", "items": [{"line_id": 1, "quantity": 2}]}
+SAMPLE_FOLLOWS: Final = "approve_return"
+FIELDS: Final[Mapping[str, Field]] = items_at("items", fewest=0, quantity=Quantity(fewest=0))
+RARE_LIVES: Final[Sequence[Sequence[tuple[str, dict[str, Any]]]]] = (
+    # Something came back while other units are still to ship.
+    (
+        ("place_order", order_to_place("EUR", [(3, 0, 0), (3, 0, 0)], 0)),
+        ("confirm_order", {}),
+        ("start_fulfilment", {}),
+        (
+            "ship_items",
+            {"shipment_id": "s", "carrier": "DHL", "items": [{"line_id": 1, "quantity": 2}]},
+        ),
+        ("deliver_shipment", {"shipment_id": "s"}),
+        (
+            "request_return",
+            {"return_id": "r", "items": [{"line_id": 1, "quantity": 1, "reason": "r"}]},
+        ),
+        ("approve_return", {"return_id": "r"}),
+        ("receive_return", {"return_id": "r"}),
+    ),
+)
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return 2 * sum(part.state == "approved" for part in order.returns)
+
+
+def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
+    """Take back all of a return, or of some lines something or nothing."""
+    request: dict[str, Any] = {}
+    if choice.much % 2:
+        items = replace(choice, much=choice.much - 1).items(order, "delivered")
+        # These lines may be in the return or not, or not in the order.
+        request["items"] = [{**item, "quantity": 0} if choice.much > 4 else item for item in items]
+        # Then it is the items that are wrong, and the return is right.
+        choice = replace(choice, wrong=0 if choice.wrong == IDENTITY else choice.wrong)
+    known = [p.return_id for p in order.returns if choice.reaches(state=p.state == "approved")]
+    return {"return_id": choice.part_id("ret", known), **request}
+
 
 ALL = ReceiveReturn(return_id="return-1")
 

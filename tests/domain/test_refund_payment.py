@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -16,6 +16,8 @@ from commands.refund_payment import (
 )
 from ordering.domain.errors import PAYMENT_NOT_FOUND, Refusal, wrong_currency
 from ordering.domain.sent import SentMoney
+from tests.callers import CHECKOUT
+from tests.domain.fields import Money, PartId, text
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CONFIRMED,
@@ -31,9 +33,46 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CHECKOUT
+SAMPLE: Final = {
+    "refund_id": "refund-1",
+    "payment_id": "pay-1",
+    "amount": {"amount": "73.19", "currency": "EUR"},
+    "reason": "two jars came back",
+}
+SAMPLE_FOLLOWS: Final = "receive_return"
+FIELDS: Final[Mapping[str, Field]] = {
+    "refund_id": PartId(),
+    "payment_id": PartId(),
+    "amount": Money(positive=True),
+    "reason": text(500),
+}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return 3 * (order.confirmed and order.balance.due_back > 0)
+
+
+def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {
+        "refund_id": choice.new_id("ref", len(order.refunds)),
+        "payment_id": choice.part_id(
+            "pay",
+            [p.payment_id for p in order.payments if choice.reaches(state=p.captured > p.refunded)],
+        ),
+        "amount": choice.part_of(order.balance.due_back, order),
+        "reason": "a reason",
+    }
 
 
 def refund(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from commands.release_order import NOT_HELD, ReleaseOrder, decide
+from tests.callers import OPERATORS
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -18,9 +19,28 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = OPERATORS
+SAMPLE: Final[dict[str, object]] = {}
+SAMPLE_FOLLOWS: Final = "hold_order"
+FIELDS: Final[Mapping[str, Field]] = {}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return 3 * order.held
+
+
+def choose_request(_: Order, _choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {}
 
 
 @pasts(PLACED, CONFIRMED, IN_FULFILMENT)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from commands.remove_coupon import COUPON_NOT_FOUND, RemoveCoupon, decide
 from ordering.domain.errors import ALREADY_CONFIRMED, ORDER_CANCELLED, Refusal
 from ordering.domain.events import CouponApplied, CouponRemoved
 from ordering.domain.parts import Coupon
+from tests.callers import CUSTOMERS
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -20,9 +21,29 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CUSTOMERS
+SAMPLE: Final[dict[str, object]] = {}
+SAMPLE_FOLLOWS: Final = "apply_coupon"
+FIELDS: Final[Mapping[str, Field]] = {}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return int(not order.confirmed and order.coupon is not None)
+
+
+def choose_request(_: Order, _choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {}
+
 
 WITH_COUPON = (*PLACED, CouponApplied(coupon=Coupon(code="TEN", percent_off=Decimal(10))))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from commands.remove_order_line import LAST_LINE, RemoveOrderLine, decide
 from ordering.domain.errors import ALREADY_CONFIRMED, LINE_NOT_FOUND, ORDER_CANCELLED, Refusal
 from ordering.domain.events import OrderLineRemoved
+from tests.callers import CUSTOMERS
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -19,9 +20,29 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = CUSTOMERS
+SAMPLE: Final = {"line_id": "1"}
+SAMPLE_FOLLOWS: Final = "add_order_line"
+FIELDS: Final[Mapping[str, Field]] = {}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return int(not order.confirmed)
+
+
+def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {"line_id": choice.line_id(order)}
+
 
 TWO_LINES = (*PLACED, a_line_was_added())
 REMOVE = RemoveOrderLine(line_id=1)

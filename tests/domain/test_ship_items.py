@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 from pydantic import ValidationError
@@ -16,6 +16,8 @@ from ordering.domain.errors import (
     Refusal,
 )
 from ordering.domain.parts import Item
+from tests.callers import OPERATORS
+from tests.domain.fields import PartId, Quantity, items_at, text
 from tests.domain.vocabulary import (
     CANCELLED,
     CONFIRMED,
@@ -33,9 +35,42 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = OPERATORS
+SAMPLE: Final = {
+    "shipment_id": "ship-1",
+    "carrier": "DHL",
+    "tracking_number": "00340434161094000001",
+    "items": [{"line_id": 1, "quantity": 15}],
+}
+SAMPLE_FOLLOWS: Final = "start_fulfilment"
+FIELDS: Final[Mapping[str, Field]] = {
+    "shipment_id": PartId(),
+    "carrier": text(100),
+    "tracking_number": text(100, optional=True),
+    **items_at("items", quantity=Quantity()),
+}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return 3 * (order.in_fulfilment and order.units.to_ship > 0)
+
+
+def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {
+        "shipment_id": choice.new_id("ship", len(order.shipments)),
+        "carrier": "DHL",
+        "items": choice.items(order, "to_ship"),
+    }
 
 
 def ship(

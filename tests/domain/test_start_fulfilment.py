@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from commands.start_fulfilment import (
     ALREADY_IN_FULFILMENT,
@@ -12,6 +12,8 @@ from commands.start_fulfilment import (
 )
 from ordering.domain.errors import NOT_CONFIRMED, ORDER_CANCELLED, ORDER_HELD, Refusal
 from ordering.domain.events import FulfilmentStarted
+from tests.callers import OPERATORS
+from tests.domain.fields import text
 from tests.domain.vocabulary import (
     AUTHORIZED,
     CANCELLED,
@@ -30,9 +32,28 @@ from tests.domain.vocabulary import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.order import Order
+    from tests.domain.choices import Choice
+    from tests.domain.fields import Field
+
+
+CALLERS: Final = OPERATORS
+SAMPLE: Final = {"warehouse": "BER-1"}
+SAMPLE_FOLLOWS: Final = "capture_payment"
+FIELDS: Final[Mapping[str, Field]] = {"warehouse": text(64, optional=True)}
+
+
+def weight(order: Order) -> int:
+    """Return how much more often than others this is asked of such an order."""
+    return 3 * (order.confirmed and not order.balance.owed and not order.in_fulfilment)
+
+
+def choose_request(_: Order, choice: Choice) -> dict[str, Any]:
+    """Return one of many requests for it, by the numbers of the choice."""
+    return {"warehouse": "W"} if choice.which % 2 else {}
 
 
 @pasts(PAID, (*PAID, a_line_was_cancelled()))

@@ -10,8 +10,9 @@ import pytest
 
 from ordering.domain.parts import Coupon, Refund, ReturnItem, Shipment
 from ordering.domain.values import Address
+from tests.domain import test_limits
+from tests.domain.fields import Field, Fraction, Money, Percentage
 from tests.domain.life import COMMANDS
-from tests.domain.test_limits import FRACTIONS, MONEY, accepts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,6 +45,17 @@ ACCEPTED = [
     *("👨\u200d👩\u200d👧", "❤️", "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"),
     *("a\u00a0b", "a\u200eb", "1\u200f2", "co\u00adoperate", "\u0e33", "\ue000"),
 ]
+
+
+def accepts(field: str, value: object) -> bool:
+    """Return whether the command takes the value; a field is `<stem>/<path>`."""
+    stem, _, path = field.partition("/")
+    return test_limits.accepts(stem, path, value)
+
+
+def fields_of(*kinds: type[Field]) -> list[str]:
+    """Return the fields of these kinds that the commands' tests declare."""
+    return [f"{stem}/{path}" for stem, path, kind in test_limits.FIELDS if isinstance(kind, kinds)]
 
 
 def text_fields() -> Iterator[str]:
@@ -111,10 +123,10 @@ def test_the_document_refuses_no_more_than_the_command(field: str) -> None:
     assert not [text for text in known if pattern.search(text)]
 
 
-FRACTIONS_AND_PERCENT = [*FRACTIONS.split(), "apply_coupon/percent_off"]
+FRACTIONS_AND_PERCENT = fields_of(Fraction, Percentage)
 
 
-@pytest.mark.parametrize("field", [*MONEY.split(), *FRACTIONS_AND_PERCENT])
+@pytest.mark.parametrize("field", [*fields_of(Money), *FRACTIONS_AND_PERCENT])
 def test_a_number_is_written_in_one_way(field: str) -> None:
     def is_accepted(number: object) -> bool:
         in_money = {"amount": number, "currency": "EUR"}

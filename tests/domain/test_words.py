@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from infra.contracts.declarations import sample, test_module
+from infra.contracts.functions import files_of
 from ordering.runtime.findings import findings
-from queries import get_order, get_read_models, list_customer_orders
 from tests.domain.life import COMMANDS
 
 if TYPE_CHECKING:
@@ -20,19 +19,6 @@ if TYPE_CHECKING:
 
     from ordering.domain.values import Value
 
-EVENTS = Path(__file__).parents[2] / "events"
-QUERIES: dict[type[Value], dict[str, Any]] = {
-    get_order.GetOrder: {"order_id": "o"},
-    get_read_models.GetReadModels: {},
-    list_customer_orders.ListCustomerOrders: {
-        "customer_id": "c",
-        "status": "placed",
-        "from": "2026-01-01T00:00:00Z",
-        "to": "2026-01-01T00:00:00Z",
-        "limit": "5",
-        "cursor": "c",
-    },
-}
 LIBRARY_WORDS = re.compile(
     r"input should|value error|codec|pydantic|set_int_max|expecting|\bchar \d|datetime|timezone"
     r"|field required|valid (string|integer|dictionary|list|tuple)|instance|\bstr\b|\bint\b"
@@ -51,11 +37,13 @@ BAD_VALUES: list[Any] = [
 def models() -> Iterator[tuple[str, type[Value], dict[str, Any]]]:
     """Give every command and query with a valid body of it."""
     for stem, module in COMMANDS.items():
-        sample = json.loads((EVENTS / f"{stem}.json").read_text())
-        path = {n: v for n, v in (sample.get("pathParameters") or {}).items() if n != "order_id"}
-        yield stem, module.handler.command, json.loads(sample.get("body") or "{}") | path
-    for model, valid in QUERIES.items():
-        yield model.__name__, model, valid
+        yield stem, module.handler.command, sample(stem)
+    for query in files_of("queries"):
+        fields = getattr(test_module(query.stem), "ALL_FIELDS", sample(query.stem))
+        question = query.handler.question
+        names = {field.alias or name for name, field in question.model_fields.items()}
+        assert names == {*fields}, f"{query.stem}: declare ALL_FIELDS, a value of each field"
+        yield query.stem, question, fields
 
 
 def changed(valid: Any) -> Iterator[Any]:  # noqa: ANN401 - any part of a body
@@ -93,4 +81,4 @@ def test_a_refused_field_is_told_what_is_wrong_in_our_own_words() -> None:
                     wrong.append((stem, details))
     assert not wrong
     assert tried.total() > 5_000
-    assert set(tried) >= set(COMMANDS)
+    assert set(tried) == {file.stem for kind in ("commands", "queries") for file in files_of(kind)}

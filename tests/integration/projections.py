@@ -8,20 +8,21 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from infra.contracts.functions import files_of
 from ordering.delivery.envelope import write_event, write_watermark
 from ordering.domain.events import OrderPlaced
 from ordering.domain.evolution import evolve
 from ordering.domain.evolution import record as record_events
-from projectors import customer_orders, order_details
 from tests.domain.vocabulary import NOW, an_order_was_placed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ordering.domain.events import OrderEvent
+    from ordering.read_side.projection import ProjectorFunction
     from ordering.runtime.postgres import Database
 
-PROJECTORS = [order_details.handler, customer_orders.handler]
+PROJECTORS: list[ProjectorFunction] = [file.handler for file in files_of("projectors")]
 
 
 def new_order() -> str:

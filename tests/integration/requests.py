@@ -5,9 +5,18 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from infra.contracts.declarations import sample
+from infra.contracts.functions import read_template
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+VARIABLES = {
+    function.stem: route.variables
+    for function in read_template().functions.values()
+    for route in function.routes
+}
+"""The names in the path of each function's route."""
 OPERATOR = {"sub": "operator", "scope": "orders:read orders:write orders:sell orders:operate"}
 
 
@@ -47,6 +56,13 @@ def request(
             "authorizer": {"jwt": {"claims": dict(claims), "scopes": None}},
         },
     }
+
+
+def query_request(stem: str, **fields: str) -> dict[str, Any]:
+    """Return the request of a query's sample, with these fields where the query has them."""
+    sent = {name: fields.get(name, str(value)) for name, value in sample(stem).items()}
+    path = {name: sent.pop(name) for name in VARIABLES[stem]}
+    return request(path=path, query=sent)
 
 
 def body_of(response: Mapping[str, Any]) -> dict[str, Any]:

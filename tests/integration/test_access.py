@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -18,14 +19,16 @@ import pytest
 import uvloop
 
 from commands import confirm_order, place_order
-from infra.contracts.functions import ROOT, files_of, read_template
+from infra.contracts.declarations import declared, sample
+from infra.contracts.functions import files_of, read_template
 from infra.local.gateway.issuer import SCOPES, load_or_create_key
 from infra.local.lambdas.invocation import Invocation
 from ordering.delivery.envelope import write_event
 from ordering.read_side.query import READ_MODELS
 from ordering.runtime.http import NOBODY, Principal
-from projectors import customer_orders, order_details
+from tests.callers import OPERATE, READ, SELL, WRITE
 from tests.integration.local_runner.http_fixtures import an_api
+from tests.integration.projections import PROJECTORS
 from tests.integration.requests import OPERATOR, body_of, request
 from tests.shared import an_order
 
@@ -42,26 +45,11 @@ if TYPE_CHECKING:
 
 # ── the contract ─────────────────────────────────────────────────────────────────────────────────
 
-READ, WRITE, SELL, OPERATE = "orders:read", "orders:write", "orders:sell", "orders:operate"
-WHO_MAY: Final = {
-    READ: "get_order get_order_history list_customer_orders get_customer_summary",
-    WRITE: "confirm_order change_line_quantity remove_order_line remove_coupon"
-    " change_shipping_address cancel_line cancel_order request_return add_note",
-    SELL: "place_order add_order_line apply_coupon authorize_payment capture_payment"
-    " decline_payment refund_payment",
-    OPERATE: "hold_order release_order start_fulfilment ship_items deliver_shipment"
-    " report_lost_shipment complete_order approve_return reject_return receive_return"
-    " list_customers search_orders get_work_queue get_read_models",
-}
-COMMANDS_GROW: Final = (WRITE, SELL, OPERATE)
-"""Whoever has one of these may also do what those before it may."""
 
-
-def sufficient_scopes(stem: str) -> set[str]:
-    rows = [scope for scope, stems in WHO_MAY.items() if stem in stems.split()]
-    assert rows, f"{stem} is in no row of the contract's table of scopes: say in WHO_MAY who may"
-    (row,) = rows
-    return {READ} if row == READ else {*COMMANDS_GROW[COMMANDS_GROW.index(row) :]}
+def sufficient_scopes(stem: str) -> frozenset[str]:
+    """Return the scopes of which any suffices, as the function's test declares them."""
+    scopes: frozenset[str] = declared(stem, "CALLERS", "who may call it; see tests/callers.py")
+    return scopes
 
 
 # ── the tokens ───────────────────────────────────────────────────────────────────────────────────
@@ -201,8 +189,8 @@ def placed(databases: Databases, customer: str) -> str:
         "headers": [],
     }
     batch = {"eventSource": "aws:kafka", "records": {f"ordering.orders-{partition}": [record]}}
-    for projector in (order_details, customer_orders):
-        function = projector.handler.using(databases.open("read", "ordering_projector"))
+    for projector in PROJECTORS:
+        function = projector.using(databases.open("read", "ordering_projector"))
         assert function(batch, None) == {"batchItemFailures": []}
     return order_id
 
@@ -218,12 +206,16 @@ def sample_request(
     stem: str, path: str, customer: str, order_id: str
 ) -> tuple[str, dict[str, Any] | None]:
     """Give path and body of the function's sample, about this customer's order."""
-    sample = json.loads((ROOT / "events" / f"{stem}.json").read_text())
-    about = {**sample.get("pathParameters", {}), "order_id": order_id, "customer_id": customer}
-    body = json.loads(sample["body"]) if sample.get("body") else None
-    if body is not None and "customer_id" in body:
-        body["customer_id"] = customer
-    return path.format(**about), body
+    fields = {**sample(stem), "order_id": order_id}
+    if "customer_id" in fields or "{customer_id}" in path:
+        fields["customer_id"] = customer
+    in_path = {
+        name: fields.pop(name)
+        for name in ("order_id", *re.findall(r"{(\w+)}", path))
+        if name in fields
+    }
+    is_query = stem in {file.stem for file in files_of("queries")}
+    return path.format(**in_path), None if is_query else fields
 
 
 def expected(stem: str, path: str, token: Token, customer: str) -> str:

@@ -14,8 +14,8 @@ from ordering.domain.evolution import evolve
 from ordering.domain.order import Order
 from ordering.domain.recorded import parse
 from tests.domain.laws import check
-from tests.domain.life import COMMANDS, Ask, ask, likely, place
-from tests.integration.requests import body_of, request
+from tests.domain.life import COMMANDS, MANY, Ask, ask, choices_of, likely, place
+from tests.integration.requests import VARIABLES, body_of, request
 
 if TYPE_CHECKING:
     from ordering.runtime.postgres import Database
@@ -51,14 +51,10 @@ class StoredLife(RuleBasedStateMachine):
     def place(self, currency: str, lines: list[tuple[int, int, int]]) -> None:
         self.send(place(currency, lines, 100))
 
-    @rule(
-        blind=st.sampled_from(sorted(set(COMMANDS) - {"place_order", "cancel_order"})),
-        choice=st.integers(0, 127),
-        which=small,
-        much=small,
-        wrong=st.integers(0, 8),
-    )
-    def step(self, blind: str, choice: int, which: int, much: int, wrong: int) -> None:
+    @rule(number=st.integers(0, MANY - 1))
+    def step(self, number: int) -> None:
+        # One number for all choices: drawing each by itself takes longer than the step.
+        blind, choice, which, much, wrong = choices_of(number)
         assert self.order is not None
         if which == much:
             self.ask_again(choice)
@@ -76,8 +72,10 @@ class StoredLife(RuleBasedStateMachine):
             assert (again["statusCode"], again["body"]) == (first["statusCode"], first["body"])
 
     def call(self, asked: Ask, key: str) -> dict[str, Any]:
-        path = asked.path if asked.stem == "place_order" else {"order_id": self.order_id}
-        event = request(asked.body, path=path | asked.path, idempotency_key=key)
+        fields = {"order_id": self.order_id, **asked.fields}
+        path = {name: str(fields.pop(name)) for name in VARIABLES[asked.stem]}
+        fields.pop("order_id", None)
+        event = request(fields, path=path, idempotency_key=key)
         response: dict[str, Any] = COMMANDS[asked.stem].handler.using(self.commands)(event, None)
         return response
 

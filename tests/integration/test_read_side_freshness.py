@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.contracts.functions import files_of
 from ordering.read_side import waiting
 from ordering.read_side.freshness import rfc3339
 from ordering.runtime.consistency import token
 from ordering.runtime.postgres import Database, DatabaseUnavailableError
-from queries import get_order, get_read_models, list_customer_orders
 from tests.domain.vocabulary import an_order_was_placed, it_was_confirmed
 from tests.integration.projections import ago, apply, batch, new_order, record_of, watermark
-from tests.integration.requests import body_of, customer, request
+from tests.integration.requests import body_of, customer, query_request, request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,11 +24,7 @@ if TYPE_CHECKING:
     from ordering.runtime.postgres import Row
 
 LONGEST_WAIT = 20
-QUERIES: dict[str, QueryFunction[Any]] = {
-    "get_order": get_order.handler,
-    "list_customer_orders": list_customer_orders.handler,
-    "get_read_models": get_read_models.handler,
-}
+QUERIES: dict[str, QueryFunction[Any]] = {file.stem: file.handler for file in files_of("queries")}
 
 
 @pytest.fixture(autouse=True)
@@ -59,12 +55,8 @@ class HookedDatabase(Database):
 
 
 def ask(stem: str, database: Database, order_id: str, **headers: str) -> dict[str, Any]:
-    paths: dict[str, dict[str, str]] = {
-        "get_order": {"order_id": order_id},
-        "list_customer_orders": {"customer_id": "ALFKI"},
-        "get_read_models": {},
-    }
-    event = request(path=paths[stem]) | {"headers": header_names(headers)}
+    event = query_request(stem, order_id=order_id, customer_id="ALFKI")
+    event["headers"] = header_names(headers)
     return QUERIES[stem].using(database)(event, None)
 
 

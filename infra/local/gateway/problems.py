@@ -11,18 +11,20 @@ from aiohttp import web
 
 from infra.local.lambdas.invocation import Invocation
 from infra.local.logs import Logs
+from ordering.runtime.problem_types import PROBLEM_TYPES, Source
 
-# The project's code for each status, and AWS's own message.
-_PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
-    400: ("bad-request", "Bad Request"),
-    401: ("unauthorized", "Unauthorized"),
-    403: ("forbidden", "Forbidden"),
-    404: ("route-not-found", "Not Found"),
-    413: ("request-too-large", "Request Entity Too Large"),
-    429: ("too-many-requests", "Too Many Requests"),
-    500: ("internal-error", "Internal Server Error"),
-    503: ("service-unavailable", "Service Unavailable"),
+MESSAGES: Final[Mapping[int, str]] = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    413: "Request Entity Too Large",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
 }
+"""API Gateway's own message for each status."""
+_CODES: Final = {each.status: each.code for each in PROBLEM_TYPES if Source.GATEWAY in each.sources}
 _TITLES: Final = {413: "Request Entity Too Large"}
 _CORRELATION_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)  # as the functions take it
 _MAX_REASON: Final = 500
@@ -45,20 +47,19 @@ class Ids:
 
 def message_of(status: int) -> str:
     """Return AWS's own message for an answer of the gateway."""
-    return _PROBLEMS[status][1]
+    return MESSAGES[status]
 
 
 def problem(status: int, detail: str, ids: Ids) -> web.Response:
     """Return the gateway's own answer."""
-    code, message = _PROBLEMS[status]
     document = {
         "type": "about:blank",
         "title": _TITLES.get(status, HTTPStatus(status).phrase),
         "status": status,
         "detail": detail,
-        "code": code,
+        "code": _CODES[status],
         "correlation_id": ids.correlation_id,
-        "message": message,
+        "message": MESSAGES[status],
     }
     return web.Response(
         status=status,

@@ -1,5 +1,6 @@
 """What the runner needs to know of a template, as plain frozen values."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,11 @@ class HttpRoute:
     def key(self) -> str:
         """The route key as API Gateway writes it, for example `POST /orders`."""
         return self.path if self.path == DEFAULT_ROUTE else f"{self.method} {self.path}"
+
+    @property
+    def variables(self) -> list[str]:
+        """The names in braces in the path, in their order."""
+        return re.findall(r"\{(\w+)\}", self.path)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
 from pydantic import ValidationError
 from pydantic_core import to_json
 
-from ordering.domain.errors import ORDER_NOT_FOUND, Forbidden, Refusal
+from ordering.domain.errors import NOT_FOUND_BY_ID, ORDER_NOT_FOUND, Forbidden, Refusal
 from ordering.domain.evolution import record
 from ordering.domain.limits import MAX_EVENT_BYTES
 from ordering.domain.values import Value
@@ -32,6 +32,13 @@ from ordering.runtime.http import (
     json_response,
 )
 from ordering.runtime.ids import order_id_of, uuid7
+from ordering.runtime.problem_types import (
+    CONFLICT,
+    IDEMPOTENCY_KEY_REUSED,
+    ORDER_TOO_LARGE,
+    REQUEST_IN_PROGRESS,
+    VERSION_MISMATCH,
+)
 from ordering.runtime.settings import WriteSide
 
 from . import store
@@ -112,7 +119,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         idempotency_key = idempotency_key_of(request.headers)
         if_match = IfMatch.of(request.headers)
         if if_match is not None and self.opens_an_order:
-            raise Problem(412, "version-mismatch", "A new order has no version yet: no If-Match.")
+            raise Problem(VERSION_MISMATCH, "A new order has no version yet: no If-Match.")
         return _Addressed(request, order_id, idempotency_key, if_match)
 
     def _read(self, addressed: _Addressed) -> _Asked[CommandT]:
@@ -151,10 +158,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         except ValidationError as error:
             for finding in error.errors(include_url=False, include_input=False):
                 if finding["loc"] and (name := finding["loc"][0]) in path:
-                    part = str(name).removesuffix("_id")
-                    raise Problem(
-                        404, f"{part}-not-found", f"The order has no such {part}."
-                    ) from error
+                    raise problem_of(NOT_FOUND_BY_ID[str(name)]) from error
             raise invalid_fields([*errors, *findings(error)]) from error
         if errors:
             raise invalid_fields(errors)
@@ -173,8 +177,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
                 return answered
             read = partial(_same, asked)
         raise Problem(
-            409,
-            "conflict",
+            CONFLICT,
             f"The order changed {_ATTEMPTS} times while this was tried. Read it and try again.",
         )
 
@@ -217,15 +220,13 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             )
         except store.EventTooLargeError as error:
             raise Problem(
-                409,
-                "order-too-large",
+                ORDER_TOO_LARGE,
                 f"{error} with what it changes in the order, and {MAX_EVENT_BYTES:,} are allowed."
                 " Nothing was done; use a new order.",
             ) from error
         except store.KeyInUseError:
             raise Problem(
-                409,
-                "request-in-progress",
+                REQUEST_IN_PROGRESS,
                 "A request with this Idempotency-Key, or another on the order, is still running."
                 " Ask again for the answer.",
                 headers={"retry-after": "1"},
@@ -251,8 +252,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
     ) -> tuple[Response, str]:
         if remembered.request_hash != asked.request_hash:
             raise Problem(
-                422,
-                "idempotency-key-reused",
+                IDEMPOTENCY_KEY_REUSED,
                 "This Idempotency-Key was used for another request. Use a new key for a new"
                 " request.",
             )
@@ -291,8 +291,7 @@ def _visible(loaded: store.Loaded, addressed: _Addressed) -> Order:
         raise problem_of(ORDER_NOT_FOUND)
     if addressed.if_match is not None and not addressed.if_match.allows(loaded.version):
         raise Problem(
-            412,
-            "version-mismatch",
+            VERSION_MISMATCH,
             f"The order has version {loaded.version} now. Read it again and decide anew.",
             headers={"etag": f'"{loaded.version}"'},
             current_version=loaded.version,

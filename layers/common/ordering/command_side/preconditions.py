@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from ordering.runtime.http import Problem
+from ordering.runtime.problem_types import BAD_IDEMPOTENCY_KEY, BAD_IF_MATCH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +17,7 @@ _ENTITY_TAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
 # An element of a list, with the comma after it. It may be empty (RFC 9110, 5.6.1.2).
 _ELEMENT: Final = re.compile(rf"[ \t]*({_ENTITY_TAG.pattern})?[ \t]*(?:,|$)")
 _BAD_IF_MATCH: Final = Problem(
-    400, "bad-if-match", 'If-Match is the ETag of the order, such as "3" in quotes.'
+    BAD_IF_MATCH, 'If-Match is the ETag of the order, such as "3" in quotes.'
 )
 
 
@@ -28,9 +29,7 @@ def idempotency_key_of(headers: Mapping[str, str]) -> str | None:
     """
     key = headers.get("idempotency-key")
     if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
-        raise Problem(
-            400, "bad-idempotency-key", "Idempotency-Key has 1 to 255 visible ASCII characters."
-        )
+        raise Problem(BAD_IDEMPOTENCY_KEY, "Idempotency-Key has 1 to 255 visible ASCII characters.")
     return key
 
 

@@ -6,6 +6,7 @@ Those that several commands share are here; one that a single command has is in 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,13 @@ LINE_NOT_FOUND = NotFound("line-not-found", "The order has no such line.")
 PAYMENT_NOT_FOUND = NotFound("payment-not-found", "The order has no such payment.")
 SHIPMENT_NOT_FOUND = NotFound("shipment-not-found", "The order has no such shipment.")
 RETURN_NOT_FOUND = NotFound("return-not-found", "The order has no such return.")
+NOT_FOUND_BY_ID: Final = {
+    "line_id": LINE_NOT_FOUND,
+    "payment_id": PAYMENT_NOT_FOUND,
+    "shipment_id": SHIPMENT_NOT_FOUND,
+    "return_id": RETURN_NOT_FOUND,
+}
+"""What is answered where the path has an id that no part of an order can have."""
 
 ORDER_CANCELLED = Refusal("order-cancelled", "The order is cancelled; place a new one.")
 ALREADY_CONFIRMED = Refusal(

@@ -13,6 +13,7 @@ import json
 from typing import TYPE_CHECKING
 
 from ordering.runtime.http import Problem
+from ordering.runtime.problem_types import BAD_CURSOR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,8 +47,7 @@ def read_cursor(cursor: str, parameters: Mapping[str, object], length: int) -> l
 def bad_cursor() -> Problem:
     """Return the answer to a cursor that was not made here, or for other parameters."""
     return Problem(
-        400,
-        "bad-cursor",
+        BAD_CURSOR,
         "The cursor was not made for these parameters; start again without one.",
     )
 

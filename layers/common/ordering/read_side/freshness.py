@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ordering.runtime.consistency import BadTokenError, parse_tokens
 from ordering.runtime.http import Problem
+from ordering.runtime.problem_types import BAD_CONSISTENCY_TOKEN, READ_MODEL_BEHIND
 
 from .header_lists import read_directives, read_seconds
 
@@ -59,7 +60,7 @@ class Wish:
         try:
             versions = parse_tokens(tokens) if tokens else {}
         except BadTokenError as error:
-            raise Problem(400, "bad-consistency-token", f"Consistency-Token: {error}.") from error
+            raise Problem(BAD_CONSISTENCY_TOKEN, f"Consistency-Token: {error}.") from error
         preferences = read_directives(headers.get("prefer", ""))
         wait = next((read_seconds(value) for name, value in preferences if name == "wait"), None)
         directives = read_directives(headers.get("cache-control", ""))
@@ -120,8 +121,7 @@ class Freshness:
         else:
             return None
         return Problem(
-            503,
-            "read-model-behind",
+            READ_MODEL_BEHIND,
             f"{detail} Try again, or send Prefer: wait=<seconds>.",
             headers={"retry-after": "1", **self.headers(wish), "read-model-stale": "?1"},
         )

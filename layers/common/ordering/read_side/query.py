@@ -6,9 +6,9 @@ never answered with the freshness of another.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from pydantic import ValidationError
 
@@ -23,6 +23,7 @@ from ordering.runtime.http import (
     invalid_fields,
     json_response,
 )
+from ordering.runtime.problem_types import ProblemType
 from ordering.runtime.settings import ReadSide
 
 from .freshness import READ_MODELS_AS_OF, Freshness, Wish
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from ordering.runtime.http import Principal
     from ordering.runtime.postgres import Row
+
+    from .answers import Answer
 
 QuestionT = TypeVar("QuestionT", bound=Value)
 
@@ -61,14 +64,6 @@ left join lateral ({question}) as answer on true
 _FRESHNESS_COLUMNS: Final = 4
 
 
-@dataclass(frozen=True)
-class Answer:
-    """JSON as it is sent; ``version`` makes the ETag of a single resource."""
-
-    body: str
-    version: int | None = None
-
-
 class QueryFunction(HttpFunction, Generic[QuestionT]):
     """The Lambda handler of one question.
 
@@ -87,10 +82,12 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         read_models: Sequence[str],
         sql: str,
         parameters: Callable[[QuestionT, Principal], Mapping[str, object] | NotFound],
-        answer: Callable[[QuestionT, Sequence[Row]], Answer | NotFound],
+        answer: Callable[[QuestionT, Sequence[Row]], Answer[Any] | NotFound],
         name: str = "",
+        is_single_resource: bool = False,
     ) -> None:
         self.question = question
+        self.is_single_resource = is_single_resource
         self.read_models = list(read_models)
         self._name = name or read_models[0]
         applied = ",".join(_APPLIED.format(read_model=model) for model in read_models)
@@ -122,7 +119,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         answer = self._answer(question, rows)
         if isinstance(answer, NotFound):
             raise _not_found(answer, headers)
-        if answer.version is not None:
+        if self.is_single_resource:
             headers["etag"] = etag = f'"{answer.version}"'
             known = request.headers.get("if-none-match", "")
             if {etag, "*"} & {tag.strip().removeprefix("W/") for tag in known.split(",")}:
@@ -197,4 +194,4 @@ def _headers(freshness: Freshness, wish: Wish, request: Request) -> dict[str, st
 
 
 def _not_found(refusal: NotFound, headers: Mapping[str, str]) -> Problem:
-    return Problem(404, refusal.code, refusal.detail, headers=headers)
+    return Problem(ProblemType(404, refusal.code), refusal.detail, headers=headers)

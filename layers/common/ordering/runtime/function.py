@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 from .http import Problem, Request, Response, problem_response
 from .observability import Measure, line, say, told
 from .postgres import Database, DatabaseUnavailableError
+from .problem_types import INTERNAL_ERROR, NO_SUBJECT, SERVICE_UNAVAILABLE
 from .settings import Access, ReadSide, WriteSide, function_stem, is_deployed, read_settings
 
 if TYPE_CHECKING:
@@ -18,18 +19,16 @@ if TYPE_CHECKING:
 _FAILURE = 500
 _SPARE_SECONDS = 1.0
 """Of an invocation, for what follows the last answer of the database."""
-_OUR_FAULT = Problem(500, "internal-error", "This is our fault; it is logged by its id.")
+_OUR_FAULT = Problem(INTERNAL_ERROR, "This is our fault; it is logged by its id.")
 # Idempotency keys are the caller's own: those of callers without a name would be everybody's.
 # OpenID Connect Core 1.0, section 2: at most 255 characters. It is stored with each event and note.
 _LONGEST_SUBJECT = 255
 _NOBODY = Problem(
-    403,
-    "no-subject",
+    NO_SUBJECT,
     f"The access token has no sub of 1 to {_LONGEST_SUBJECT} characters, which names who calls.",
 )
 _UNAVAILABLE = Problem(
-    503,
-    "service-unavailable",
+    SERVICE_UNAVAILABLE,
     "The database cannot be reached now; nothing is half done. Try again.",
     headers={"retry-after": "1"},
 )

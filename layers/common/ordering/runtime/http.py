@@ -11,9 +11,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from .observability import new_traceparent
+from .problem_types import (
+    INVALID_REQUEST,
+    MALFORMED_REQUEST,
+    REQUEST_TOO_LARGE,
+    UNSUPPORTED_MEDIA_TYPE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from .problem_types import ProblemType
 
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_ERRORS: Final = 1000
@@ -52,8 +60,7 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word for it
 
     def __init__(
         self,
-        status: int,
-        code: str,
+        problem_type: ProblemType,
         detail: str,
         *,
         errors: Sequence[Mapping[str, str]] = (),
@@ -61,8 +68,8 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's own word for it
         **members: object,
     ) -> None:
         super().__init__(detail)
-        self.status = status
-        self.code = code
+        self.status = problem_type.status
+        self.code = problem_type.code
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
@@ -182,13 +189,12 @@ class Request:
             try:
                 content = base64.b64decode(body, validate=True)
             except binascii.Error:
-                raise Problem(400, "malformed-request", "The body is not readable.") from None
+                raise Problem(MALFORMED_REQUEST, "The body is not readable.") from None
         else:
             content = _utf8(body)
         if len(content) > MAX_BODY_BYTES:
             raise Problem(
-                413,
-                "request-too-large",
+                REQUEST_TOO_LARGE,
                 f"The body has {len(content)} bytes; {MAX_BODY_BYTES} are allowed.",
             )
         if not content.strip():
@@ -196,16 +202,14 @@ class Request:
         coding = self.headers.get("content-encoding", "identity").strip().lower()
         if coding not in {"", "identity"}:
             raise Problem(
-                415,
-                "unsupported-media-type",
+                UNSUPPORTED_MEDIA_TYPE,
                 f"Send the body uncompressed, without Content-Encoding {coding!r}.",
                 headers={"accept-encoding": "identity"},  # RFC 9110, 15.5.16
             )
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type != "application/json":
             raise Problem(
-                415,
-                "unsupported-media-type",
+                UNSUPPORTED_MEDIA_TYPE,
                 f"Send the body as application/json, not {media_type or 'without Content-Type'!r}.",
             )
         return content
@@ -216,7 +220,7 @@ class _BadMemberError(ValueError):
 
 
 def _malformed(reason: str) -> Problem:
-    return Problem(400, "malformed-request", f"The body is not valid JSON: {reason}.")
+    return Problem(MALFORMED_REQUEST, f"The body is not valid JSON: {reason}.")
 
 
 def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -252,16 +256,14 @@ def _utf8(body: str) -> bytes:
     try:
         return body.encode()
     except UnicodeEncodeError:
-        raise Problem(400, "malformed-request", "The body is not UTF-8.") from None
+        raise Problem(MALFORMED_REQUEST, "The body is not UTF-8.") from None
 
 
 def invalid_fields(errors: Sequence[Mapping[str, str]]) -> Problem:
     """Answer that these fields are invalid, all of them at once."""
     count = f"{len(errors)} fields are" if len(errors) > 1 else "One field is"
     listed = "see errors" if len(errors) <= MAX_ERRORS else f"the first {MAX_ERRORS} are in errors"
-    return Problem(
-        422, "invalid-request", f"{count} not valid; {listed}.", errors=errors[:MAX_ERRORS]
-    )
+    return Problem(INVALID_REQUEST, f"{count} not valid; {listed}.", errors=errors[:MAX_ERRORS])
 
 
 def json_response(status: int, body: str, headers: Mapping[str, str]) -> Response:

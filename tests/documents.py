@@ -1,0 +1,57 @@
+"""The read models' documents, and the schemas that the OpenAPI document gives for them."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import jsonschema
+
+from infra.contracts.functions import ROOT, answer_type, files_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ordering.delivery.published import PublishedEvent
+    from ordering.read_side.projection import Document
+
+FOLDS: Final[dict[str, Callable[[Document | None, PublishedEvent], Document]]] = {
+    file.stem: file.module.fold for file in files_of("projectors")
+}
+"""How each read model's document changes, by the read model's name."""
+
+
+@cache
+def validator_of(read_model: str) -> jsonschema.Draft202012Validator:
+    """Return the check of a read model's document: it fits its schema and has nothing besides.
+
+    The schema is that of the answer of the query that reads this model alone, or of an item of it.
+    """
+    for file in files_of("queries"):
+        if file.handler.read_models == [read_model]:
+            components = _components()
+            schema = components["schemas"][answer_type(file).__name__]
+            if not file.handler.is_single_resource:
+                schema = schema["properties"]["items"]["items"]
+            return jsonschema.Draft202012Validator({**schema, "components": components})
+    raise AssertionError(f"no query reads {read_model}: its document has no schema")
+
+
+@cache
+def _components() -> dict[str, Any]:
+    document = json.loads((ROOT / "docs" / "api" / "openapi.json").read_text())
+    closed: dict[str, Any] = _closed(document["components"])
+    return closed
+
+
+def _closed(schema: Any) -> Any:  # noqa: ANN401 - any part of a schema
+    """Return the schema with objects that have no properties but those it names."""
+    if isinstance(schema, list):
+        return [_closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {name: _closed(part) for name, part in schema.items()}
+    if schema.get("type") == "object" and "properties" in schema:
+        closed["additionalProperties"] = False
+    return closed
