@@ -23,7 +23,6 @@ from ordering.domain.parts import (
 )
 from ordering.domain.values import Address, Currency, Status, Sum, Value
 from ordering.read_side import answers as read_side_answers
-from projectors.order_details import AMOUNTS
 
 
 class MoneyAnswer(Value):
@@ -136,7 +135,7 @@ def _answered(schema: Schema) -> Schema:
 def _part(model: Any, definitions: dict[str, Schema]) -> Schema:  # noqa: ANN401 - a model of a part
     """Give the schema of a part as documents show it: every field, amounts as money."""
     schema = _definitions(model, definitions)
-    for name in schema["properties"].keys() & AMOUNTS:
+    for name in schema["properties"].keys() & values.amount_fields(model):
         about = {k: v for k, v in schema["properties"][name].items() if k == "description"}
         schema["properties"][name] = {**_MONEY, **about}
     schema["required"] = list(schema["properties"])

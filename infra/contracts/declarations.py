@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @cache
-def test_module(stem: str) -> ModuleType:
+def module_of_test(stem: str) -> ModuleType:
     """Import the test of a function.
 
     Raises:
@@ -36,7 +36,7 @@ def declared(stem: str, name: str, meaning: str) -> Any:  # noqa: ANN401 - whate
     Raises:
         MissingDeclarationError: nothing; the message says what it is for (``meaning``).
     """
-    module = test_module(stem)
+    module = module_of_test(stem)
     if not hasattr(module, name):
         file = module.__name__.replace(".", "/") + ".py"
         raise MissingDeclarationError(f"{file}: declare `{name}`, {meaning}")
@@ -53,5 +53,5 @@ def sample_follows(stem: str) -> tuple[str, ...]:
     """Return the commands whose samples come before this one's, from the order's first on."""
     if stem == "place_order":
         return ()
-    before: str = getattr(test_module(stem), "SAMPLE_FOLLOWS", "place_order")
+    before: str = getattr(module_of_test(stem), "SAMPLE_FOLLOWS", "place_order")
     return (*sample_follows(before), before)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
-from infra.contracts.declarations import declared, test_module
+from infra.contracts.declarations import declared, module_of_test
 from infra.contracts.functions import HttpFile, MissingDeclarationError, files_of
 from ordering.domain.errors import Refusal
 from ordering.domain.events import EVENT_TYPES
@@ -171,7 +171,7 @@ def _rare_orders(commands: Sequence[HttpFile]) -> Iterator[Order]:
     """Yield orders that random lives seldom come to, as a command's test makes them."""
     by_stem = {command.stem: command for command in commands}
     for command in commands:
-        for requests in getattr(test_module(command.stem), "RARE_LIVES", ()):
+        for requests in getattr(module_of_test(command.stem), "RARE_LIVES", ()):
             order: Order | None = None
             for stem, body in requests:
                 facts = _ask(by_stem[stem], order, body, _BEGIN)

@@ -8,10 +8,12 @@ import jsonschema
 import pytest
 
 from commands import authorize_payment, capture_payment, confirm_order, place_order
+from infra.local.gateway.problems import CODES
 from ordering.delivery.published import PublishedEvent
 from ordering.domain.errors import Refusal
 from ordering.domain.evolution import record
 from ordering.domain.limits import MAX_LINES
+from ordering.runtime.problem_types import PROBLEM_TYPES, Source
 from tests.documents import FOLDS, validator_of
 from tests.domain.vocabulary import NOW
 from tests.shared import an_order
@@ -68,3 +70,10 @@ def test_a_field_that_the_schema_does_not_have_is_noticed(read_model: str) -> No
     validator_of(read_model).validate(document)
     with pytest.raises(jsonschema.ValidationError, match="surprise"):
         validator_of(read_model).validate(document | {"surprise": 1})
+
+
+def test_the_local_gateway_answers_with_the_registered_codes() -> None:
+    registered = {
+        each.status: each.code for each in PROBLEM_TYPES if Source.GATEWAY in each.sources
+    }
+    assert registered == CODES

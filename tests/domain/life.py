@@ -1,7 +1,7 @@
 """Random lives of an order: what is asked of it, step by step.
 
 What is asked depends on a few small numbers and on the order as it is, so that a life goes on where
-nearly every blindly chosen command would be refused; one step in four asks for something wrong.
+nearly every blindly chosen command would be refused; one step in three asks for something wrong.
 """
 
 from __future__ import annotations

@@ -40,10 +40,10 @@ def weight(order: Order) -> int:
 
 
 def choose_request(order: Order, choice: Choice) -> dict[str, Any]:
-    """Order up to eight units more than were cancelled, or so many that it may be too few."""
+    """Order up to eight units more than were cancelled, or none more, which is too few."""
     line = choice.line(order)
-    cancelled = line.cancelled if line and choice.wrong != AMOUNT else -1
-    return {"line_id": choice.line_id(order), "quantity": cancelled + choice.much + 1}
+    more = 0 if choice.wrong == AMOUNT else choice.much + 1
+    return {"line_id": choice.line_id(order), "quantity": more + (line.cancelled if line else 0)}
 
 
 def change(quantity: int, line_id: int = 1) -> ChangeLineQuantity:

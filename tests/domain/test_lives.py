@@ -87,10 +87,10 @@ class Life(RuleBasedStateMachine):
         # One number for all choices: drawing each by itself takes longer than the step.
         blind, choice, which, much, wrong = choices_of(number)
         assert self.order is not None
-        # One command in four is any; blindly chosen ones are nearly all refused.
+        # One command in three is any; blindly chosen ones are nearly all refused.
         leading_on = likely(self.order)
-        stem = leading_on[choice // 4 % len(leading_on)] if choice % 4 != 3 else blind
-        if stem == "cancel_order" and not self.may_cancel:
+        stem = leading_on[choice // 3 % len(leading_on)] if choice % 3 else blind
+        if stem == "cancel_order" and not (self.may_cancel or self.order.is_cancelled):
             stem = "add_note"
         self.at += PAUSES.get((which, much), AN_HOUR)
         self.send(ask(stem, which, much, wrong, self.order))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from infra.contracts.declarations import sample, test_module
+from infra.contracts.declarations import module_of_test, sample
 from infra.contracts.functions import files_of
 from ordering.runtime.findings import findings
 from tests.domain.life import COMMANDS
@@ -39,7 +39,7 @@ def models() -> Iterator[tuple[str, type[Value], dict[str, Any]]]:
     for stem, module in COMMANDS.items():
         yield stem, module.handler.command, sample(stem)
     for query in files_of("queries"):
-        fields = getattr(test_module(query.stem), "ALL_FIELDS", sample(query.stem))
+        fields = getattr(module_of_test(query.stem), "ALL_FIELDS", sample(query.stem))
         question = query.handler.question
         names = {field.alias or name for name, field in question.model_fields.items()}
         assert names == {*fields}, f"{query.stem}: declare ALL_FIELDS, a value of each field"

@@ -13,7 +13,6 @@ import pytest
 
 from ordering.delivery.envelope import write_watermark
 from ordering.read_side.freshness import rfc3339
-from ordering.read_side.query import READ_MODELS
 from ordering.runtime.consistency import token
 from ordering.runtime.postgres import Database, DatabaseUnavailableError
 from projectors import order_details
@@ -25,7 +24,6 @@ from tests.domain.vocabulary import (
     it_was_confirmed,
 )
 from tests.integration.projections import (
-    PROJECTORS,
     already_read,
     apply,
     batch,
@@ -246,7 +244,3 @@ def test_without_its_database_a_query_is_503() -> None:
 def test_the_query_role_only_reads(queries: Database) -> None:
     with pytest.raises(psycopg2.errors.InsufficientPrivilege):
         queries.rows("delete from order_details")
-
-
-def test_every_read_model_has_its_projector() -> None:
-    assert {function.projection for function in PROJECTORS} == set(READ_MODELS)

@@ -11,8 +11,18 @@ from aiohttp import web
 
 from infra.local.lambdas.invocation import Invocation
 from infra.local.logs import Logs
-from ordering.runtime.problem_types import PROBLEM_TYPES, Source
 
+# The codes are those of the layer's problem types, which this process does not import.
+CODES: Final[Mapping[int, str]] = {
+    400: "bad-request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "route-not-found",
+    413: "request-too-large",
+    429: "too-many-requests",
+    500: "internal-error",
+    503: "service-unavailable",
+}
 MESSAGES: Final[Mapping[int, str]] = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -24,7 +34,6 @@ MESSAGES: Final[Mapping[int, str]] = {
     503: "Service Unavailable",
 }
 """API Gateway's own message for each status."""
-_CODES: Final = {each.status: each.code for each in PROBLEM_TYPES if Source.GATEWAY in each.sources}
 _TITLES: Final = {413: "Request Entity Too Large"}
 _CORRELATION_ID: Final = re.compile(r"[\x21-\x7e]{1,128}", re.ASCII)  # as the functions take it
 _MAX_REASON: Final = 500
@@ -57,7 +66,7 @@ def problem(status: int, detail: str, ids: Ids) -> web.Response:
         "title": _TITLES.get(status, HTTPStatus(status).phrase),
         "status": status,
         "detail": detail,
-        "code": _CODES[status],
+        "code": CODES[status],
         "correlation_id": ids.correlation_id,
         "message": MESSAGES[status],
     }

@@ -1,7 +1,8 @@
 """The facts of an order's life, past tense, one type per fact. Pure.
 
-Within a schema version an event only gains optional fields. How facts are recorded, and read again,
-is in ``recorded.py``.
+Events that change the same part of an order have a base class, so that a ``match`` can name them
+together. Within a schema version an event only gains optional fields. How facts are recorded, and
+read again, is in ``recorded.py``.
 """
 
 from __future__ import annotations
@@ -38,6 +39,22 @@ class Fact(Value):
     schema_version: ClassVar[int] = 1
 
 
+class LineOrdered(Fact):
+    """Before the order was confirmed, other lines or quantities were ordered."""
+
+
+class PaymentChanged(Fact):
+    """Something happened to a payment."""
+
+
+class ShipmentChanged(Fact):
+    """Something happened to a shipment."""
+
+
+class ReturnChanged(Fact):
+    """Something happened to a return."""
+
+
 class OrderPlaced(Fact):
     """A customer, or an operator for them, placed an order."""
 
@@ -53,7 +70,7 @@ class OrderPlaced(Fact):
     placed_at: Instant
 
 
-class OrderLineAdded(Fact):
+class OrderLineAdded(LineOrdered):
     """One more line was ordered, before the order was confirmed."""
 
     line_id: LineId
@@ -65,14 +82,14 @@ class OrderLineAdded(Fact):
     tax_rate: Fraction
 
 
-class LineQuantityChanged(Fact):
+class LineQuantityChanged(LineOrdered):
     """Of one line more or fewer units were ordered, before the order was confirmed."""
 
     line_id: LineId
     quantity: Annotated[Quantity, Field(description="units ordered from now on")]
 
 
-class OrderLineRemoved(Fact):
+class OrderLineRemoved(LineOrdered):
     """One line was taken out of the order, before the order was confirmed."""
 
     line_id: LineId
@@ -112,7 +129,7 @@ class OrderReleased(Fact):
     """The order is not held any more."""
 
 
-class PaymentAuthorized(Fact):
+class PaymentAuthorized(PaymentChanged):
     """A payment was promised: it can be captured."""
 
     payment_id: PartId
@@ -120,14 +137,14 @@ class PaymentAuthorized(Fact):
     amount: Sum
 
 
-class PaymentCaptured(Fact):
+class PaymentCaptured(PaymentChanged):
     """Money came in on an authorized payment."""
 
     payment_id: PartId
     amount: Sum
 
 
-class PaymentDeclined(Fact):
+class PaymentDeclined(PaymentChanged):
     """An authorized payment, of which nothing was captured, was withdrawn."""
 
     payment_id: PartId
@@ -140,7 +157,7 @@ class FulfilmentStarted(Fact):
     warehouse: Text64 | None = None
 
 
-class ItemsShipped(Fact):
+class ItemsShipped(ShipmentChanged):
     """A parcel with items of the order is on its way."""
 
     shipment_id: PartId
@@ -150,7 +167,7 @@ class ItemsShipped(Fact):
     shipped_at: Instant
 
 
-class ShipmentDelivered(Fact):
+class ShipmentDelivered(ShipmentChanged):
     """A parcel arrived."""
 
     shipment_id: PartId
@@ -158,7 +175,7 @@ class ShipmentDelivered(Fact):
     delivered_at: Instant
 
 
-class ShipmentLost(Fact):
+class ShipmentLost(ShipmentChanged):
     """A parcel will not arrive; its items are to ship again."""
 
     shipment_id: PartId
@@ -184,7 +201,7 @@ class OrderCompleted(Fact):
     """All of the order is delivered or cancelled, and nothing about it is open."""
 
 
-class ReturnRequested(Fact):
+class ReturnRequested(ReturnChanged):
     """The customer wants to send items back."""
 
     return_id: PartId
@@ -192,27 +209,27 @@ class ReturnRequested(Fact):
     requested_at: Instant
 
 
-class ReturnApproved(Fact):
+class ReturnApproved(ReturnChanged):
     """The items of a return may come back."""
 
     return_id: PartId
 
 
-class ReturnRejected(Fact):
+class ReturnRejected(ReturnChanged):
     """The items of a return are not taken back."""
 
     return_id: PartId
     reason: Annotated[Text500, PERSONAL]
 
 
-class ReturnReceived(Fact):
+class ReturnReceived(ReturnChanged):
     """Items came back; what they cost is not owed any more."""
 
     return_id: PartId
     items: Annotated[tuple[ReceivedItem, ...], Field(description="what really came")]
 
 
-class PaymentRefunded(Fact):
+class PaymentRefunded(PaymentChanged):
     """Money went back on a payment."""
 
     refund_id: PartId
@@ -226,6 +243,11 @@ class NoteAdded(Fact):
 
     text: Annotated[Text2000, PERSONAL]
 
+
+LineOrdering = OrderLineAdded | LineQuantityChanged | OrderLineRemoved
+PaymentEvent = PaymentAuthorized | PaymentCaptured | PaymentDeclined | PaymentRefunded
+ShipmentEvent = ItemsShipped | ShipmentDelivered | ShipmentLost
+ReturnEvent = ReturnRequested | ReturnApproved | ReturnRejected | ReturnReceived
 
 OrderEvent = (
     OrderPlaced
@@ -255,7 +277,7 @@ OrderEvent = (
     | PaymentRefunded
     | NoteAdded
 )
-"""Every event there is; a ``match`` over it is closed with ``assert_never``."""
+"""Every event. Close a ``match`` over it with ``assert_never``: mypy names what is missing."""
 
 EVENT_TYPES: Final[dict[str, type[OrderEvent]]] = {
     event.__name__: event for event in get_args(OrderEvent)

@@ -4,44 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar, assert_never
 
-from .events import (
-    CouponApplied,
-    CouponRemoved,
-    FulfilmentStarted,
-    ItemsShipped,
-    LineCancelled,
-    LineQuantityChanged,
-    NoteAdded,
-    OrderCancelled,
-    OrderCompleted,
-    OrderConfirmed,
-    OrderEvent,
-    OrderHeld,
-    OrderLineAdded,
-    OrderLineRemoved,
-    OrderPlaced,
-    OrderReleased,
-    PaymentAuthorized,
-    PaymentCaptured,
-    PaymentDeclined,
-    PaymentRefunded,
-    ReturnApproved,
-    ReturnReceived,
-    ReturnRejected,
-    ReturnRequested,
-    ShipmentDelivered,
-    ShipmentLost,
-    ShippingAddressChanged,
-)
+from . import events
 from .limits import text_bytes
 from .order import Order
-from .parts import Coupon, Item, Line, Payment, Refund, Return, Shipment
+from .parts import PARTS, Coupon, Item, Line, Payment, Refund, Return, Shipment
 from .pricing import price, price_line, total_of
 from .recorded import After, Recorded
 from .status import status_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from .events import OrderEvent, ShipmentEvent
 
 PartT = TypeVar("PartT", Line, Payment, Refund, Return, Shipment)
 
@@ -52,7 +26,7 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
     Raises:
         ValueError: the event cannot be this order's next one (its log is damaged).
     """
-    if isinstance(event, OrderPlaced):
+    if isinstance(event, events.OrderPlaced):
         if order is not None:
             raise ValueError("an order is placed only once")
         return _placed(event)
@@ -61,7 +35,7 @@ def evolve(order: Order | None, event: OrderEvent) -> Order:
     return order.model_copy(update=_changes(order, event))
 
 
-def _placed(event: OrderPlaced) -> Order:
+def _placed(event: events.OrderPlaced) -> Order:
     return Order(
         customer_id=event.customer_id,
         currency=event.currency,
@@ -78,69 +52,84 @@ def _placed(event: OrderPlaced) -> Order:
 
 def _changes(order: Order, event: OrderEvent) -> Mapping[str, Any]:  # noqa: C901, PLR0911, PLR0912 - one case per fact
     match event:
-        case OrderLineAdded() | LineQuantityChanged() | OrderLineRemoved():
+        case events.LineOrdered():
             return _ordered(order, event)
-        case LineCancelled(line_id=line_id, quantity=quantity):
+        case events.LineCancelled(line_id=line_id, quantity=quantity):
             return _priced(order, _with_lines(order, {line_id: quantity}, _cancel))
-        case OrderCancelled():
+        case events.OrderCancelled():
             to_ship = {line.line_id: line.to_ship for line in order.lines}
             return _priced(order, _with_lines(order, to_ship, _cancel))
-        case CouponApplied(coupon=coupon):
+        case events.CouponApplied(coupon=coupon):
             return _priced(order, order.lines, coupon)
-        case CouponRemoved():
+        case events.CouponRemoved():
             return _priced(order, order.lines, None)
-        case ShippingAddressChanged(shipping_address=address):
+        case events.ShippingAddressChanged(shipping_address=address):
             return {"shipping_address": address}
-        case OrderConfirmed():
+        case events.OrderConfirmed():
             return {"confirmed": True}
-        case OrderHeld():
+        case events.OrderHeld():
             return {"held": True}
-        case OrderReleased():
+        case events.OrderReleased():
             return {"held": False}
-        case PaymentAuthorized() | PaymentCaptured() | PaymentDeclined() | PaymentRefunded():
+        case (
+            events.PaymentAuthorized()
+            | events.PaymentCaptured()
+            | events.PaymentDeclined()
+            | events.PaymentRefunded()
+        ):
             return _paid(order, event)
-        case FulfilmentStarted():
+        case events.FulfilmentStarted():
             return {"in_fulfilment": True}
-        case ItemsShipped() | ShipmentDelivered() | ShipmentLost():
+        case events.ShipmentChanged():
             return _shipped(order, event)
-        case OrderCompleted():
+        case events.OrderCompleted():
             return {"completed": True}
-        case ReturnRequested() | ReturnApproved() | ReturnRejected() | ReturnReceived():
+        case (
+            events.ReturnRequested()
+            | events.ReturnApproved()
+            | events.ReturnRejected()
+            | events.ReturnReceived()
+        ):
             return _returned(order, event)
-        case NoteAdded(text=text):
+        case events.NoteAdded(text=text):
             return {
                 "note_count": order.note_count + 1,
                 "note_bytes": order.note_bytes + text_bytes(text),
             }
-        case OrderPlaced():
+        case events.OrderPlaced():
             return {}
         case _:
             assert_never(event)
 
 
 def _ordered(
-    order: Order, event: OrderLineAdded | LineQuantityChanged | OrderLineRemoved
+    order: Order,
+    event: events.OrderLineAdded | events.LineQuantityChanged | events.OrderLineRemoved,
 ) -> Mapping[str, Any]:
     match event:
-        case OrderLineAdded():
+        case events.OrderLineAdded():
             line = price_line(**dict(event), currency=order.currency)
             return {
                 **_priced(order, (*order.lines, line)),
                 "last_line_id": event.line_id,
             }
-        case LineQuantityChanged(line_id=line_id, quantity=quantity):
+        case events.LineQuantityChanged(line_id=line_id, quantity=quantity):
             return _priced(
                 order,
                 _with_lines(order, {line_id: quantity}, lambda _, units: {"ordered": units}),
             )
-        case OrderLineRemoved(line_id=line_id):
+        case events.OrderLineRemoved(line_id=line_id):
             return _priced(order, tuple(line for line in order.lines if line.line_id != line_id))
 
 
 def _paid(
-    order: Order, event: PaymentAuthorized | PaymentCaptured | PaymentDeclined | PaymentRefunded
+    order: Order,
+    event: events.PaymentAuthorized
+    | events.PaymentCaptured
+    | events.PaymentDeclined
+    | events.PaymentRefunded,
 ) -> Mapping[str, Any]:
-    if isinstance(event, PaymentAuthorized):
+    if isinstance(event, events.PaymentAuthorized):
         nothing = event.amount - event.amount
         payment = Payment(
             payment_id=event.payment_id,
@@ -153,22 +142,20 @@ def _paid(
         return {"payments": (*order.payments, payment)}
     found = _found(order.payment(event.payment_id), event)
     match event:
-        case PaymentCaptured(amount=amount):
+        case events.PaymentCaptured(amount=amount):
             change: dict[str, Any] = {"captured": found.captured + amount}
-        case PaymentDeclined():
+        case events.PaymentDeclined():
             change = {"declined": True}
-        case PaymentRefunded(amount=amount):
+        case events.PaymentRefunded(amount=amount):
             change = {"refunded": found.refunded + amount}
     payments = {"payments": _replaced(order.payments, found, change)}
-    if isinstance(event, PaymentRefunded):
+    if isinstance(event, events.PaymentRefunded):
         return {**payments, "refunds": (*order.refunds, Refund(**dict(event)))}
     return payments
 
 
-def _shipped(
-    order: Order, event: ItemsShipped | ShipmentDelivered | ShipmentLost
-) -> Mapping[str, Any]:
-    if isinstance(event, ItemsShipped):
+def _shipped(order: Order, event: ShipmentEvent) -> Mapping[str, Any]:
+    if isinstance(event, events.ItemsShipped):
         shipment = Shipment(**dict(event), state="shipped", delivered_at=None, signed_by=None)
         return {
             "lines": _with_lines(order, _units(event.items), _ship),
@@ -176,14 +163,14 @@ def _shipped(
         }
     found = _found(order.shipment(event.shipment_id), event)
     match event:
-        case ShipmentDelivered():
+        case events.ShipmentDelivered():
             change: dict[str, Any] = {
                 "state": "delivered",
                 "delivered_at": event.delivered_at,
                 "signed_by": event.signed_by,
             }
             arrived = _deliver
-        case ShipmentLost():
+        case events.ShipmentLost():
             change = {"state": "lost"}
             arrived = _lose
     return {
@@ -193,18 +180,22 @@ def _shipped(
 
 
 def _returned(
-    order: Order, event: ReturnRequested | ReturnApproved | ReturnRejected | ReturnReceived
+    order: Order,
+    event: events.ReturnRequested
+    | events.ReturnApproved
+    | events.ReturnRejected
+    | events.ReturnReceived,
 ) -> Mapping[str, Any]:
-    if isinstance(event, ReturnRequested):
+    if isinstance(event, events.ReturnRequested):
         asked = Return(**dict(event), state="requested", received=None)
         return {"returns": (*order.returns, asked)}
     found = _found(order.return_(event.return_id), event)
     match event:
-        case ReturnApproved():
+        case events.ReturnApproved():
             return {"returns": _replaced(order.returns, found, {"state": "approved"})}
-        case ReturnRejected():
+        case events.ReturnRejected():
             return {"returns": _replaced(order.returns, found, {"state": "rejected"})}
-        case ReturnReceived(items=items):
+        case events.ReturnReceived(items=items):
             received = {"state": "received", "received": items}
             units = {item.line_id: item.quantity for item in items}
             return {
@@ -291,7 +282,7 @@ def record(order: Order | None, facts: Sequence[OrderEvent]) -> tuple[list[Recor
 
 
 def _after(before: Order | None, now: Order) -> After:
-    """Give what readers are told to follow from the event between ``before`` and ``now``."""
+    """Return what readers get to know of the order after an event."""
     units, balance = now.units, now.balance
     return After(
         customer_id=now.customer_id,
@@ -300,16 +291,15 @@ def _after(before: Order | None, now: Order) -> After:
         totals=now.totals,
         balance=balance,
         units=units,
-        lines=_changed(before.lines, now.lines) if before else None,
-        payments=_changed(before.payments, now.payments) if before else None,
-        shipments=_changed(before.shipments, now.shipments) if before else None,
-        returns=_changed(before.returns, now.returns) if before else None,
-        refunds=_changed(before.refunds, now.refunds) if before else None,
+        **{name: _changed(getattr(before, name), getattr(now, name)) for name in PARTS}
+        if before
+        else {},
     )
 
 
 def _changed(before: tuple[PartT, ...], now: tuple[PartT, ...]) -> tuple[PartT, ...] | None:
+    """Return the parts that are new or not as they were; None if there are none."""
     if before is now:
         return None
-    same = set(map(id, before))
-    return tuple(part for part in now if id(part) not in same) or None
+    known = {part.part_id: part for part in before}
+    return tuple(part for part in now if known.get(part.part_id) != part) or None

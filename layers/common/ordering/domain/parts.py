@@ -7,7 +7,7 @@ Amounts are in the order's currency.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -60,13 +60,27 @@ class OrderedLine(Value):
     tax_rate: Fraction = Decimal(0)
 
 
-class Line(Value):
+class Part(Value):
+    """A part of an order that has an id of its own."""
+
+    key: ClassVar[str]
+    """The name of the field with the id, by which the order knows the part."""
+
+    @property
+    def part_id(self) -> object:
+        """The part's id."""
+        return getattr(self, self.key)
+
+
+class Line(Part):
     """One line of an order: its quantities, in units, and its amounts.
 
     Of the units ordered some are cancelled and some shipped; the rest is to ship. Of those shipped
     some are delivered, and of those some are returned. A lost unit is not shipped any more: it is
     to ship again, and counted in ``lost`` until it is shipped again or cancelled.
     """
+
+    key = "line_id"
 
     line_id: LineId
     sku: Sku
@@ -156,8 +170,10 @@ class Coupon(Value):
         return self
 
 
-class Payment(Value):
+class Payment(Part):
     """A payment: what was authorized on it, captured of that, and refunded of that."""
+
+    key = "payment_id"
 
     payment_id: PartId
     method: Text64
@@ -167,8 +183,10 @@ class Payment(Value):
     declined: bool = False
 
 
-class Refund(Value):
+class Refund(Part):
     """Money that went back on a payment."""
+
+    key = "refund_id"
 
     refund_id: PartId
     payment_id: PartId
@@ -217,8 +235,10 @@ Items = Annotated[
 ]
 
 
-class Shipment(Value):
+class Shipment(Part):
     """A parcel: what is in it, and where it is."""
+
+    key = "shipment_id"
 
     shipment_id: PartId
     carrier: Text100
@@ -265,8 +285,10 @@ ReceivedItems = Annotated[
 ]
 
 
-class Return(Value):
+class Return(Part):
     """Items that a customer sends back: what was asked for and what really came."""
+
+    key = "return_id"
 
     return_id: PartId
     items: tuple[ReturnItem, ...]
@@ -278,3 +300,13 @@ class Return(Value):
     def is_open(self) -> bool:
         """Tell whether its items may still come."""
         return self.state in {"requested", "approved"}
+
+
+PARTS: Final[dict[str, type[Part]]] = {
+    "lines": Line,
+    "payments": Payment,
+    "shipments": Shipment,
+    "returns": Return,
+    "refunds": Refund,
+}
+"""The kinds of parts, by the field that has them: of the order, of ``After``, of documents."""

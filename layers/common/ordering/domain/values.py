@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from annotated_types import GroupedMetadata
@@ -110,8 +111,14 @@ Percent = Annotated[
 ]
 """A percentage: a decimal string in JSON, from "0" to "100"."""
 
+
+class InOrderCurrency:
+    """Marks a field as an amount in the order's currency: documents show it as money."""
+
+
 Sum = Annotated[
     Decimal,
+    InOrderCurrency(),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9]+(\.[0-9]{1,4})?$"}),
 ]
 """A computed amount, which may have more digits than a client may send."""
@@ -244,4 +251,24 @@ class Address(Value):
     postal_code: Annotated[Text100 | None, PERSONAL] = None
     country: Annotated[str, StringConstraints(strict=True, pattern=_COUNTRY)] = Field(
         description="ISO 3166-1 alpha-2"
+    )
+
+
+@cache
+def amount_fields(model: type[Value]) -> frozenset[str]:
+    """Return the names of a model's fields that are amounts in the order's currency."""
+    return frozenset(
+        name
+        for name, field in model.model_fields.items()
+        if any(isinstance(mark, InOrderCurrency) for mark in field.metadata)
+    )
+
+
+@cache
+def instant_fields(model: type[Value]) -> frozenset[str]:
+    """Return the names of a model's fields that are instants, or null."""
+    return frozenset(
+        name
+        for name, field in model.model_fields.items()
+        if field.annotation in {Instant, Instant | None}
     )

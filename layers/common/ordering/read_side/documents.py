@@ -5,18 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ordering.domain.events import OrderCancelled
-from ordering.domain.values import round_to_currency
+from ordering.domain.values import amount_fields, instant_fields, round_to_currency
+
+from .freshness import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from decimal import Decimal
 
     from ordering.delivery.published import PublishedEvent
+    from ordering.domain.parts import Part
 
 
 def money(amount: Decimal, currency: str) -> dict[str, str]:
     """Write an amount as the HTTP contract does, with all of the currency's digits."""
     return {"amount": format(round_to_currency(amount, currency), "f"), "currency": currency}
+
+
+def write_part(part: Part, currency: str) -> dict[str, Any]:
+    """Write a part as the HTTP contract does: amounts with their currency, times in UTC."""
+    written = part.model_dump(mode="json")
+    for name in amount_fields(type(part)):
+        written[name] = money(getattr(part, name), currency)
+    for name in instant_fields(type(part)):
+        written[name] = written[name] and rfc3339(getattr(part, name))
+    return written
 
 
 def costs_nothing(published: PublishedEvent) -> bool:

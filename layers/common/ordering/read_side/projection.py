@@ -12,7 +12,7 @@ import binascii
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ordering.delivery.published import BadRecordError, PublishedEvent, Watermark, read
 from ordering.runtime.function import DatabaseFunction
@@ -69,6 +69,16 @@ class _Batch:
     changed: dict[str, _Row] = field(default_factory=dict)
     applied: list[PublishedEvent] = field(default_factory=list)
     reused: list[_ReusedVersion] = field(default_factory=list)
+
+
+COLUMNS: Final = {
+    "order_id": "uuid",
+    "version": "int",
+    "customer_id": "text",
+    "document": "json",
+    "last_event_time": "timestamptz",
+}
+"""The columns that the loops need in each read model's table, with their types."""
 
 
 class ProjectorFunction(DatabaseFunction):

@@ -1,0 +1,90 @@
+"""Each read model has its table, with the columns that the loops read and write, and its grants."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from infra.contracts.functions import ROOT, files_of
+from ordering.read_side.projection import COLUMNS
+from ordering.read_side.query import READ_MODELS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+PROJECTORS: Final = [file.stem for file in files_of("projectors")]
+
+
+def statements(sql: str) -> Iterator[exp.Expr | None]:
+    # What sqlglot does not read, such as a grant, it returns as text, with a warning.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
+    yield from sqlglot.parse(sql, read="postgres")
+
+
+def tables_of(sql: str) -> Mapping[str, dict[str, str]]:
+    """Return the columns, with their types, of the tables that the statements make and change."""
+    found: dict[str, dict[str, str]] = {}
+    for statement in statements(sql):
+        if isinstance(statement, exp.Create | exp.Alter) and statement.args["kind"] == "TABLE":
+            table = statement.find(exp.Table)
+            assert table is not None
+            for column in statement.find_all(exp.ColumnDef):
+                written = column.args["kind"].sql("postgres").lower()
+                found.setdefault(table.name, {})[column.name] = written
+    return found
+
+
+@cache
+def migrations() -> str:
+    files = sorted((ROOT / "infra" / "migrations" / "read").glob("*.sql"))
+    return "\n".join(file.read_text() for file in files)
+
+
+def missing(tables: Mapping[str, dict[str, str]], name: str) -> list[str]:
+    """Return what the table of a read model lacks, as sentences."""
+    if name not in tables:
+        return [f"no migration in infra/migrations/read makes the table {name}"]
+    return [
+        f"the table {name} needs the column {column} {kind}; write a migration"
+        for column, kind in COLUMNS.items()
+        if tables[name].get(column) != kind
+    ]
+
+
+@pytest.mark.parametrize("name", PROJECTORS)
+def test_a_read_models_table_has_the_columns_that_the_loops_need(name: str) -> None:
+    assert missing(tables_of(migrations()), name) == []
+
+
+@pytest.mark.parametrize("name", PROJECTORS)
+def test_the_roles_may_use_a_read_models_table(name: str) -> None:
+    granted = {
+        role
+        for role in ("ordering_projector", "ordering_query")
+        for statement in migrations().split(";")
+        if statement.strip().startswith("grant ")
+        and statement.rstrip().endswith(role)
+        and name in statement.replace(",", " ").split()
+    }
+    assert granted == {"ordering_projector", "ordering_query"}, f"grant both roles access to {name}"
+
+
+def test_every_read_model_is_registered() -> None:
+    assert {*READ_MODELS} == {*PROJECTORS}, "READ_MODELS in ordering/read_side/query.py"
+
+
+def test_what_a_table_lacks_is_named() -> None:
+    made = tables_of(
+        "create table a (order_id uuid primary key, version integer not null, document jsonb);"
+        "alter table a add column last_event_time timestamptz;"
+    )
+    assert missing(made, "a") == [
+        "the table a needs the column customer_id text; write a migration",
+        "the table a needs the column document json; write a migration",
+    ]
+    assert missing(made, "b") == ["no migration in infra/migrations/read makes the table b"]
