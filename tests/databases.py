@@ -40,7 +40,7 @@ class Databases:
         return f"host=127.0.0.1 port={port} dbname=ordering user={role} password={password}"
 
     def open(self, side: str, role: str, *, on_connect: str = "") -> Database:
-        """Give a connection of its own, which lives as long as what asked for it (`borrowed`)."""
+        """Return a connection of its own, which lives as long as what asked for it (`borrowed`)."""
         database = Database(self.conninfo(side, role), "none", "test", on_connect=on_connect)
         self._opened.append(database)
         return database
@@ -111,7 +111,7 @@ async def stop(clusters: list[PostgresCluster]) -> None:
 
 @contextlib.contextmanager
 def running_loop() -> Iterator[Callable[[Coroutine[Any, Any, None], float], None]]:
-    """Run an event loop in a thread; gives what runs a coroutine there for so many seconds."""
+    """Run an event loop in a thread; returns what runs a coroutine there for so many seconds."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -77,7 +77,7 @@ class RunningStack:
         return record
 
     def child(self, part: str) -> psutil.Process:
-        """Give the server whose name contains ``part``; one that was killed is waited for."""
+        """Return the server whose name contains ``part``; one that was killed is waited for."""
         found: list[psutil.Process] = []
 
         def runs() -> bool:
@@ -90,7 +90,7 @@ class RunningStack:
         return found[-1]
 
     def environments(self, stem: str) -> list[psutil.Process]:
-        """Give the processes that run this function."""
+        """Return the processes that run this function."""
         return [
             process
             for process in psutil.Process(self.record.pid).children(recursive=True)
@@ -102,13 +102,13 @@ class RunningStack:
 
     @contextlib.contextmanager
     def write_database(self) -> Iterator[psycopg2.extensions.cursor]:
-        """Give a cursor of the write database's owner, in one transaction."""
+        """Return a cursor of the write database's owner, in one transaction."""
         with self._database(self.record.ports.write_database) as cursor:
             yield cursor
 
     @contextlib.contextmanager
     def read_database(self) -> Iterator[psycopg2.extensions.cursor]:
-        """Give a cursor of the read database's owner, in one transaction."""
+        """Return a cursor of the read database's owner, in one transaction."""
         with self._database(self.record.ports.read_database) as cursor:
             yield cursor
 
@@ -193,7 +193,7 @@ class RunningStack:
 
 
 def lambda_client(url: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' types at run time
-    """Give boto3's Lambda client for the stack's Invoke API."""
+    """Return boto3's Lambda client for the stack's Invoke API."""
     return boto3.client(
         "lambda",
         endpoint_url=url,
@@ -218,7 +218,7 @@ def running_stack(state: Path, kafka: str) -> Iterator[RunningStack]:
 
 
 def kafka_kinds() -> list[str]:
-    """Give the brokers to test with: the one that KAFKA= names, or both."""
+    """Return the brokers to test with: the one that KAFKA= names, or both."""
     chosen = os.environ.get("KAFKA", "auto")
     return ["apache", "embedded"] if chosen in ("", "auto") else [chosen]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class DeliverShipment(Value):
-    """Say that a parcel arrived, and who signed for it."""
+    """Report that a parcel arrived, and who signed for it."""
 
     shipment_id: PartId
     signed_by: SentText200 | None = None

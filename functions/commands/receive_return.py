@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ReceiveReturn(Value):
-    """Say what really came of an approved return: the items named, none if empty, or all of it."""
+    """Report what came of an approved return: the items named, none if empty, or all of it."""
 
     return_id: PartId
     items: ReceivedItems | None = None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ReleaseOrder(Value):
-    """Let the order go on; there is nothing to say beside that."""
+    """Release the order; the command has no fields."""
 
 
 NOT_HELD = Refusal("order-not-held", "The order is not held.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class RemoveCoupon(Value):
-    """Take the coupon away; there is nothing to say beside that."""
+    """Remove the coupon; the command has no fields."""
 
 
 COUPON_NOT_FOUND = NotFound("coupon-not-found", "The order has no coupon.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class ReportLostShipment(Value):
-    """Say that a parcel is lost: its items are to ship again."""
+    """Report that a parcel is lost: its items have to be shipped again."""
 
     shipment_id: PartId
 
@@ -24,7 +24,7 @@ class ReportLostShipment(Value):
 def decide(
     order: Order, command: ReportLostShipment, _at: datetime
 ) -> list[ShipmentLost] | Refusal:
-    """Give up a parcel that is on its way, once."""
+    """Report a parcel that is on its way as lost, once."""
     shipment = order.shipment(command.shipment_id)
     if shipment is None:
         return SHIPMENT_NOT_FOUND

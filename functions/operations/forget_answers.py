@@ -34,7 +34,7 @@ class ForgetAnswers(DatabaseFunction):
     side = WriteSide
 
     def __call__(self, _event: Mapping[str, Any], context: Context) -> dict[str, int]:
-        """Give the number of answers forgotten."""
+        """Return the number of answers forgotten."""
         forgotten = 0
         while context.get_remaining_time_in_millis() > _SPARE_MILLISECONDS:
             rows = self._database.rows(FORGET, {"days": DAYS_KEPT, "rows": _ROWS})

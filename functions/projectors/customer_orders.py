@@ -34,7 +34,7 @@ where customer_orders.version < excluded.version
 
 
 def fold(document: Document | None, published: PublishedEvent) -> Document:
-    """Give the order's item after one more event."""
+    """Return the order's item after one more event."""
     fact, after = published.fact, published.after
     if isinstance(fact, OrderPlaced):
         item: Document = {

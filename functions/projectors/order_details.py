@@ -32,7 +32,7 @@ where order_details.version < excluded.version
 
 
 def fold(document: Document | None, published: PublishedEvent) -> Document:
-    """Give the order's document after one more event."""
+    """Return the order's document after one more event."""
     fact, after = published.fact, published.after
     if isinstance(fact, events.OrderPlaced):
         document = _placed(published.order_id, fact)
@@ -94,7 +94,7 @@ def _placed(order_id: str, fact: events.OrderPlaced) -> Document:
 
 
 def _is_cancelled_by(published: PublishedEvent, document: Document) -> bool:
-    """Tell whether the event cancelled the last units that were left of the order."""
+    """Return whether the event cancelled the last units that were left of the order."""
     return published.after.lines is not None and all(
         line["cancelled"] == line["ordered"] for line in document["lines"]
     )

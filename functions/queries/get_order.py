@@ -97,7 +97,7 @@ class GetOrder(Value):
 
 
 def parameters(question: GetOrder, _: Principal) -> Mapping[str, object] | NotFound:
-    """Know what can be no order id."""
+    """Answer 404 to a text that is no order id, without asking the database."""
     order_id = order_id_of(question.order_id)
     if order_id is None:
         return ORDER_NOT_FOUND

@@ -118,7 +118,7 @@ INVALID_FIELD: Final[Schema] = _object(
 
 
 def _definitions(model: Any, definitions: dict[str, Schema]) -> Schema:  # noqa: ANN401 - any type
-    """Give a model's schema; what it refers to goes to ``definitions``."""
+    """Return a model's schema; what it refers to goes to ``definitions``."""
     template = REFERENCE + "{model}"
     adapter: TypeAdapter[Any] = TypeAdapter(model)
     schema = adapter.json_schema(mode="serialization", ref_template=template)
@@ -133,7 +133,7 @@ def _answered(schema: Schema) -> Schema:
 
 
 def _part(model: Any, definitions: dict[str, Schema]) -> Schema:  # noqa: ANN401 - a model of a part
-    """Give the schema of a part as documents show it: every field, amounts as money."""
+    """Return the schema of a part as documents show it: every field, amounts as money."""
     schema = _definitions(model, definitions)
     for name in schema["properties"].keys() & values.amount_fields(model):
         about = {k: v for k, v in schema["properties"][name].items() if k == "description"}
@@ -152,7 +152,7 @@ def _sums(model: Any) -> Schema:  # noqa: ANN401 - a model whose fields are all 
 
 
 def documents() -> dict[str, Schema]:
-    """Give the schemas of all answers, by the names that operations refer to them by."""
+    """Return the schemas of all answers, by the names that operations refer to them by."""
     found: dict[str, Schema] = {
         **_ENUMS,
         "Receipt": RECEIPT,

@@ -123,13 +123,13 @@ _OF_SCHEMAS: Final = {
 
 
 def _may_change(keyword: str, before: object) -> bool:
-    """Tell whether it is an extension of our own that nobody relies on, or none did before."""
+    """Return whether it is an extension of our own that nobody relies on, or none did before."""
     is_relied_on = keyword in _HEEDED_EXTENSIONS and before is not None
     return keyword.startswith("x-") and not is_relied_on
 
 
 def _is_same_set(keyword: str, before: object, after: object) -> bool:
-    """Tell whether it is a list that only has another order."""
+    """Return whether it is a list that only has another order."""
     return (
         keyword in {"enum", "type"}
         and isinstance(before, list)

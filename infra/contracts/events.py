@@ -48,7 +48,7 @@ class Watermark(BaseModel):
 
 
 def documents() -> Mapping[str, str]:
-    """Give the schemas of the newest versions, and the AsyncAPI document of all versions."""
+    """Return the schemas of the newest versions, and the AsyncAPI document of all versions."""
     written = {
         f"{SCHEMAS}/{name}.v{event.schema_version}.json": json.dumps(schema_of(name), indent=2)
         + "\n"
@@ -60,7 +60,7 @@ def documents() -> Mapping[str, str]:
 
 
 def schema_of(name: str) -> Schema:
-    """Give the schema of an event's data: the fact, and what followed from it as ``after``."""
+    """Return the schema of an event's data: the fact, and what followed from it as ``after``."""
     event = EVENT_TYPES[name]
     model = create_model(name, __base__=event, after=(After, ...))
     schema: Schema = plain(model.model_json_schema(mode="serialization"), tolerant=True)

@@ -20,7 +20,7 @@ from ordering.delivery.published import PublishedEvent
 from ordering.domain.errors import Invalid, Refusal
 from ordering.domain.evolution import record
 from ordering.read_side.cursor import bad_cursor
-from ordering.read_side.freshness import Freshness, Wish
+from ordering.read_side.freshness import ConsistencyRequest, Freshness
 from ordering.runtime.findings import findings
 from ordering.runtime.http import Problem, Request, invalid_fields, problem_response
 from ordering.runtime.problem_types import VERSION_MISMATCH
@@ -105,7 +105,7 @@ def _documents() -> Mapping[str, dict[str, Any]]:
 
 @cache
 def problems() -> dict[str, dict[str, Any]]:
-    """Give an example of each problem that can be asked for, by its code.
+    """Return an example of each problem that can be asked for, by its code.
 
     Where another command has other words for the same code, they are by code and stem.
     """
@@ -143,10 +143,10 @@ def _of_the_loops() -> Iterator[Problem]:
     ):
         yield _raised(Request.of(post | change).json)
     yield _invalid()
-    yield _raised(lambda: Wish.of({"consistency-token": "x"}))
+    yield _raised(lambda: ConsistencyRequest.of({"consistency-token": "x"}))
     yield bad_cursor()
     behind = Freshness("order_details", BEGIN, BEGIN + timedelta(minutes=1), [{}])
-    problem = behind.problem(Wish.of({"cache-control": "max-age=10"}))
+    problem = behind.problem(ConsistencyRequest.of({"cache-control": "max-age=10"}))
     if problem is not None:
         yield problem
     # The write loop raises it when the database has answered, so that it cannot be asked here.

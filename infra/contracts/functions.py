@@ -79,7 +79,7 @@ def answer_type(file: HttpFile) -> Any:  # noqa: ANN401 - any TypedDict
 
 
 def files_of(kind: str) -> list[HttpFile]:
-    """Give the functions of a kind, ``commands`` or ``queries``, by their stems."""
+    """Return the functions of a kind, ``commands`` or ``queries``, by their stems."""
     return [
         _read(kind, file)
         for file in sorted((_FUNCTIONS / kind).glob("*.py"))

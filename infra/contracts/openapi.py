@@ -40,7 +40,7 @@ _LONGEST_CURSOR: Final = 255
 
 
 def documents() -> Mapping[str, str]:
-    """Give the OpenAPI document."""
+    """Return the OpenAPI document."""
     return {PATH: json.dumps(document(), indent=2, ensure_ascii=False) + "\n"}
 
 

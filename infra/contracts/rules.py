@@ -40,7 +40,7 @@ _LATER: Final = (timedelta(), timedelta(days=RETURN_DAYS + 1))
 
 
 def documents() -> Mapping[str, str]:
-    """Give docs/rules.md."""
+    """Return docs/rules.md."""
     commands = files_of("commands")
     return {"docs/rules.md": "\n".join(_lines(commands)) + "\n"}
 

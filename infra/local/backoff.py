@@ -20,7 +20,7 @@ class Backoff:
         self._next = self._first
 
     def pause(self) -> float:
-        """Give the next pause, in seconds."""
+        """Return the next pause, in seconds."""
         pause, self._next = self._next, min(self._next * 2, self._longest)
         return pause
 
@@ -37,7 +37,7 @@ class Restarts:
         self._began = time.monotonic()
 
     def broke(self) -> float:
-        """Give the seconds to wait before it is begun again."""
+        """Return the seconds to wait before it is begun again."""
         if time.monotonic() - self._began > STEADY_SECONDS:
             self._backoff.reset()
         return self._backoff.pause()

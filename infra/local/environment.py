@@ -44,7 +44,7 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost")
 
 
 def clean(environment: MutableMapping[str, str] = os.environ) -> None:
-    """Take out what would change how this process, or a library in it, works."""
+    """Remove variables that change how this process, or a library in it, works."""
     for name in list(environment):
         dropped = name.startswith(_DROPPED_PREFIXES) or name in _DROPPED
         if dropped and name not in _KEPT:

@@ -45,7 +45,7 @@ def request_factory(max_body_bytes: int) -> _RequestFactory:
 
 
 async def expect_continue(request: web.BaseRequest) -> None:
-    """Tell a client to send its body that waits to be asked (RFC 9110, 10.1.1): curl does."""
+    """Answer 100-continue to a client that waits for it before its body (RFC 9110, 10.1.1)."""
     if request.headers.get("Expect", "").lower() == "100-continue":
         if request.version != HttpVersion11:
             return

@@ -22,7 +22,7 @@ class Progress:
 
     @contextmanager
     def part(self, name: str, detail: str = "") -> Iterator[None]:
-        """Say that a part is there when the block has ended without an error."""
+        """Report a part as ready when the block has ended without an error."""
         begun = time.monotonic()
         yield
         seconds = time.monotonic() - begun
@@ -30,11 +30,11 @@ class Progress:
         self.say(f"{mark} {timing}  {name}{self._in(_DIM, f'  {detail}') if detail else ''}")
 
     def failed(self, text: str) -> None:
-        """Say why there is nothing."""
+        """Report why there is nothing."""
         self.say(f"{self._in(_RED, FAILED)} {text}")
 
     def warn(self, text: str) -> None:
-        """Say what may not be what was meant."""
+        """Warn about what was probably not meant."""
         self.say(f"{self._in(_YELLOW, '!')} {text}")
 
     def say(self, text: str) -> None:

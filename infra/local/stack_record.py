@@ -102,7 +102,7 @@ def lock_holder(state_dir: Path) -> int | None:
 
 
 def is_locked(state_dir: Path) -> bool:
-    """Tell whether a runner works in that state directory."""
+    """Return whether a runner works in that state directory."""
     return lock_holder(state_dir) is not None
 
 

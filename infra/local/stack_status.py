@@ -55,7 +55,7 @@ def table(usages: list[Usage]) -> str:
 
 
 def _processes(record: StackRecord) -> Iterator[tuple[str, psutil.Process]]:
-    """Give every process of the stack with the part that it belongs to."""
+    """Return every process of the stack with the part that it belongs to."""
     names = {child.pid: name for name, child in record.children.items()}
     try:
         runner = psutil.Process(record.pid)

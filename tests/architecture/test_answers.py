@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def the_largest(currency: str, amount: str) -> dict[str, Any]:
-    """Give an order of as many lines, units and digits as a client may send."""
+    """Return an order of as many lines, units and digits as a client may send."""
     money = {"amount": amount, "currency": currency}
     line = {"sku": "s", "quantity": 1_000_000, "unit_price": money, "tax_rate": "1"}
     return an_order(currency=currency, lines=[line] * MAX_LINES, shipping_fee=money)

@@ -44,7 +44,7 @@ class Start:
         """Hear what never happens: nothing is invoked."""
 
     def gone(self, environment: Environment, init_error: bytes | None) -> None:
-        """Say why it did not become ready."""
+        """Return why it did not become ready."""
         del environment
         if not self._ready.done():
             self._ready.set_exception(RuntimeError((init_error or b"").decode()))

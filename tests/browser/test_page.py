@@ -46,7 +46,7 @@ SHOWN = {
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    """Give an empty page that comes from a server of its own."""
+    """Return an empty page that comes from a server of its own."""
     if CHROMIUM is None:
         pytest.skip("no Chromium was found; with `chromium` on PATH this runs")
     directory: Path = tmp_path_factory.mktemp("page")
@@ -99,7 +99,7 @@ def shop(page: Page, stack: RunningStack) -> Shop:
 
 @pytest.fixture
 def order(stack: RunningStack) -> str:
-    """Give the path of an order that the read side knows."""
+    """Return the path of an order that the read side knows."""
     placed = stack.place()
     stack.read(placed.body["order_id"], placed.token)
     return f"/orders/{placed.body['order_id']}"

@@ -71,7 +71,7 @@ class LargestOrder:
         return self.order
 
     def published(self) -> Iterator[PublishedEvent]:
-        """Give the events as projectors get them."""
+        """Return the events as projectors get them."""
         for version, event in enumerate(self.events, start=1):
             yield PublishedEvent(
                 order_id=ORDER_ID,

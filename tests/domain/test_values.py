@@ -15,7 +15,7 @@ from ordering.delivery import envelope, published
 from ordering.domain.evolution import record
 from ordering.domain.recorded import parse
 from ordering.read_side.cursor import read_cursor, write_cursor
-from ordering.read_side.freshness import Freshness, Wish
+from ordering.read_side.freshness import ConsistencyRequest, Freshness
 from ordering.runtime import consistency
 from ordering.runtime.http import Problem
 from ordering.runtime.ids import order_id_of, uuid7
@@ -47,7 +47,7 @@ def test_a_token_that_no_command_answered_is_refused(header: str) -> None:
     with pytest.raises(consistency.BadTokenError):
         consistency.parse_tokens(header)
     with pytest.raises(Problem) as caught:
-        Wish.of({"consistency-token": header})
+        ConsistencyRequest.of({"consistency-token": header})
     assert caught.value.code == "bad-consistency-token"
 
 
@@ -138,7 +138,7 @@ def test_a_record_that_is_none_of_ours_is_a_bad_record(value: bytes) -> None:
 def test_wishes_are_read_from_the_headers(
     headers: dict[str, str], wait: int | None, max_age: int | None
 ) -> None:
-    wish = Wish.of(headers)
+    wish = ConsistencyRequest.of(headers)
     assert (wish.wait, wish.max_age) == (wait, max_age)
 
 
@@ -148,7 +148,7 @@ def fresh(applied: dict[str, int], *, age_seconds: float | None) -> Freshness:
 
 
 def test_an_older_version_is_stale_and_an_order_not_seen_yet_is_no_404() -> None:
-    wish = Wish.of({"consistency-token": f"{ORDER}.2"})
+    wish = ConsistencyRequest.of({"consistency-token": f"{ORDER}.2"})
     assert fresh({ORDER: 2}, age_seconds=1).headers(wish)["read-model-stale"] == "?0"
     stale = fresh({ORDER: 1}, age_seconds=1)
     assert stale.headers(wish)["read-model-stale"] == "?1"
@@ -159,7 +159,7 @@ def test_an_older_version_is_stale_and_an_order_not_seen_yet_is_no_404() -> None
 
 
 def test_an_answer_older_than_max_age_is_refused() -> None:
-    wish = Wish.of({"cache-control": "max-age=5"})
+    wish = ConsistencyRequest.of({"cache-control": "max-age=5"})
     assert fresh({}, age_seconds=5).problem(wish) is None
     assert fresh({}, age_seconds=5.5).problem(wish) is not None
     assert fresh({}, age_seconds=None).problem(wish) is not None

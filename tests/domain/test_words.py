@@ -35,7 +35,7 @@ BAD_VALUES: list[Any] = [
 
 
 def models() -> Iterator[tuple[str, type[Value], dict[str, Any]]]:
-    """Give every command and query with a valid body of it."""
+    """Return every command and query with a valid body of it."""
     for stem, module in COMMANDS.items():
         yield stem, module.handler.command, sample(stem)
     for query in files_of("queries"):
@@ -47,7 +47,7 @@ def models() -> Iterator[tuple[str, type[Value], dict[str, Any]]]:
 
 
 def changed(valid: Any) -> Iterator[Any]:  # noqa: ANN401 - any part of a body
-    """Give the body with each of its members replaced by each bad value, removed, or added to."""
+    """Return the body with each of its members replaced by each bad value, removed, or added to."""
     yield from BAD_VALUES
     if isinstance(valid, dict):
         yield valid | {"no_such_field": 1}

@@ -260,5 +260,5 @@ def _status(past: Sequence[OrderEvent]) -> str:
 
 
 def after(past: Sequence[OrderEvent]) -> Order:
-    """Give the order that the past leads to."""
+    """Return the order that the past leads to."""
     return record(None, past)[1]

@@ -36,7 +36,7 @@ def _borrowed(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture
 def database(databases: Databases) -> Iterator[CountingDatabase]:
-    """Give a command's connection to the write database."""
+    """Return a command's connection to the write database."""
     database = CountingDatabase(databases.conninfo("write", "ordering_command"), "none", "test")
     with contextlib.closing(database):
         yield database
@@ -44,18 +44,18 @@ def database(databases: Databases) -> Iterator[CountingDatabase]:
 
 @pytest.fixture
 def owner(databases: Databases) -> Database:
-    """Give the owner's connection to the write database."""
+    """Return the owner's connection to the write database."""
     return databases.owner("write")
 
 
 @pytest.fixture
 def projector(databases: Databases) -> Database:
-    """Give a projector's connection to the read database, which is empty."""
+    """Return a projector's connection to the read database, which is empty."""
     databases.owner("read").rows("truncate order_details, customer_orders, watermarks")
     return databases.open("read", "ordering_projector")
 
 
 @pytest.fixture
 def queries(databases: Databases) -> Database:
-    """Give a query's connection to the read database."""
+    """Return a query's connection to the read database."""
     return databases.open("read", "ordering_query")

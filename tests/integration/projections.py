@@ -44,7 +44,7 @@ def record_of(order_id: str, version: int, event: OrderEvent, at: datetime = NOW
 
 
 def ago(seconds: float) -> datetime:
-    """Give a time so many seconds ago; below 0 it is in the future."""
+    """Return a time so many seconds ago; below 0 it is in the future."""
     return datetime.now(UTC) - timedelta(seconds=seconds)
 
 
@@ -75,7 +75,7 @@ def batch(partitions: Mapping[int, list[bytes | None]], first_offset: int = 0) -
 
 
 def already_read(database: Database, partition: int, next_offset: int) -> None:
-    """Say that the projections have got so far in the partition."""
+    """Set how far the projections have got in the partition."""
     database.rows(
         "insert into watermarks (projection, partition, next_offset)"
         " select name, %(partition)s, %(next)s"

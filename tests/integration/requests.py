@@ -29,7 +29,7 @@ def customer(customer_id: str) -> dict[str, str]:
 
 
 def checkout(customer_id: str) -> dict[str, str]:
-    """Give the claims of the shop's checkout, on behalf of one customer."""
+    """Return the claims of the shop's checkout, on behalf of one customer."""
     return customer(customer_id) | {"scope": "orders:read orders:write orders:sell"}
 
 
@@ -41,7 +41,7 @@ def request(
     claims: Mapping[str, str] = OPERATOR,
     **headers: str,
 ) -> dict[str, Any]:
-    """Give the event; header names are written with underscores."""
+    """Return the event; header names are written with underscores."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     if body is not None:
         sent.setdefault("content-type", "application/json")

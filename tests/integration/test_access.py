@@ -69,7 +69,7 @@ class Token:
     is_prefixed: bool = True
 
     def sees(self, customer: str) -> bool:
-        """Tell by the contract whether the customer's orders exist for whoever has the token."""
+        """Return whether, by the contract, the customer's orders exist for the token."""
         if OPERATE in self.scopes:
             return True
         if self.claim is NO_CLAIM:
@@ -205,7 +205,7 @@ def orders(databases: Databases) -> dict[str, str]:
 def sample_request(
     stem: str, path: str, customer: str, order_id: str
 ) -> tuple[str, dict[str, Any] | None]:
-    """Give path and body of the function's sample, about this customer's order."""
+    """Return path and body of the function's sample, about this customer's order."""
     fields = {**sample(stem), "order_id": order_id}
     if "customer_id" in fields or "{customer_id}" in path:
         fields["customer_id"] = customer

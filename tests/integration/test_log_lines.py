@@ -30,7 +30,7 @@ COUNT = Measure("Counted")
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[], Lines]:
-    """Give the lines written since the last call."""
+    """Return the lines written since the last call."""
     return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -83,18 +83,25 @@ def test_a_line_is_no_longer_than_cloudwatch_takes_it(
     (line,) = lines()
     assert len(json.dumps(line)) < 256_000
     error = ValueError("x" * 300_000)
-    assert len(observability.line("failed", COUNT, exception=observability.told(error))) < 256_000
+    assert (
+        len(
+            observability.format_log_line(
+                "failed", COUNT, exception=observability.format_traceback(error)
+            )
+        )
+        < 256_000
+    )
 
 
 def test_what_no_encoding_can_write_is_written_all_the_same(lines: Callable[[], Lines]) -> None:
-    observability.report("failed", COUNT, exception="half of a pair: \ud800")
+    observability.log_event("failed", COUNT, exception="half of a pair: \ud800")
     assert lines()[0]["exception"] == "half of a pair: \ud800"
 
 
 def test_a_field_does_not_take_the_place_of_what_every_line_has(
     lines: Callable[[], Lines],
 ) -> None:
-    observability.report("said", COUNT, service="another", timestamp=0, Counted=5, other="kept")
+    observability.log_event("said", COUNT, service="another", timestamp=0, Counted=5, other="kept")
     (line,) = lines()
     assert metrics_of(line) == {"Counted": 1}
     assert (line["message"], line["other"]) == ("said", "kept")

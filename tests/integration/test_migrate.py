@@ -206,7 +206,7 @@ def test_an_item_stored_before_cancelled_orders_cost_nothing_becomes_the_fold_of
 
 
 def folded(fold: Callable[[Document | None, PublishedEvent], Document], length: int) -> Document:
-    """Give the document that the first events lead to."""
+    """Return the document that the first events lead to."""
     document: Document | None = None
     for version, (event_type, data) in enumerate(EVENTS[:length], start=1):
         recorded = parse(event_type, 1, data)

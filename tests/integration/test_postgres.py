@@ -49,7 +49,7 @@ def test_a_connection_that_the_server_closed_is_replaced(databases: Databases) -
 
 
 def backend_of(database: Database) -> int:
-    """Give the id of the server's process behind the connection."""
+    """Return the id of the server's process behind the connection."""
     ((pid,),) = database.rows("select pg_backend_pid()")
     return int(pid)
 

@@ -40,7 +40,7 @@ HOUR = 3600
 
 @pytest.fixture
 def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[str], list[dict[str, Any]]]:
-    """Give the log lines since the last call that count this metric."""
+    """Return the log lines since the last call that count this metric."""
 
     def of(metric: str) -> list[dict[str, Any]]:
         found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -50,7 +50,7 @@ def lines(capsys: pytest.CaptureFixture[str]) -> Callable[[str], list[dict[str, 
 
 
 def as_of(queries: Database) -> str | None:
-    """Give what both read models say, which must be the same, as the header has it."""
+    """Return what both read models say, which must be the same, as the header has it."""
     answer = get_read_models.handler.using(queries)(request(), None)
     items = body_of(answer)["items"]
     told: str | None
@@ -71,7 +71,7 @@ def gaps(database: Database) -> set[tuple[int, int, str]]:
 
 
 def put_as_of(databases: Databases, at: datetime) -> None:
-    """Say what the projections have applied, as a clock that was ahead made them say."""
+    """Set what the projections have applied, as with a clock that was ahead."""
     databases.owner("read").rows(
         "update watermarks set as_of = %(at)s, newest_watermark = %(at)s", {"at": at}
     )

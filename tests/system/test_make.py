@@ -59,7 +59,7 @@ class Clone:
         )
 
     def said(self, *arguments: str) -> str:
-        """Give what a target prints that succeeds and complains of nothing."""
+        """Return what a target prints that succeeds and complains of nothing."""
         done = self.make(*arguments)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
         return done.stdout

@@ -45,7 +45,7 @@ class Order:
         return status
 
     def read(self) -> dict[str, Any]:
-        """Give what the query says once it has seen the last command."""
+        """Return what the query says once it has seen the last command."""
         answer = self._stack.read(self.path.removeprefix("/orders/"), self.token)
         assert (answer.status, answer.headers["read-model-stale"]) == (200, "?0"), answer
         document: dict[str, Any] = answer.body

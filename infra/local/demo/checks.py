@@ -26,7 +26,7 @@ class PlacedOrder:
 def order_differences(
     answer: Mapping[str, Any], placed: PlacedOrder, expected: Expected
 ) -> list[str]:
-    """Say what of GET /orders/{order_id} differs; what is wrong with a line begins with "line"."""
+    """Return the differences of GET /orders/{order_id}; those of a line begin with "line"."""
     differences = []
     seen = {line["sku"]: line for line in answer["lines"]}
     for sku in sorted(seen.keys() | expected.lines.keys()):
@@ -58,7 +58,7 @@ def list_differences(
     placed: Sequence[PlacedOrder],
     expected: Mapping[int, Expected],
 ) -> list[str]:
-    """Say what of a customer's list is missing, there twice, or has another total."""
+    """Return what of a customer's list is missing, there twice, or has another total."""
     times = Counter(item["reference"] for item in items)
     totals = {item["reference"]: _amount(item["total"]) for item in items}
     differences = []

@@ -94,7 +94,7 @@ class Customer:
 
 
 def reference_of(number: int) -> str:
-    """Give the reference under which a Northwind order is placed."""
+    """Return the reference under which a Northwind order is placed."""
     return f"northwind-{number}"
 
 
@@ -137,7 +137,7 @@ def _order(row: Mapping[str, str], lines: Sequence[Mapping[str, Any]]) -> Northw
 
 
 def exact(real: str) -> str:
-    """Give the decimal that a `real` of six digits stands for, as PostgreSQL's numeric does."""
+    """Return the decimal that a `real` of six digits stands for, as PostgreSQL's numeric does."""
     return format(Decimal(f"{float(real):.6g}"), "f")
 
 
@@ -180,7 +180,7 @@ class NorthwindDatabase:
         self._connection.close()
 
     def expected_orders(self) -> dict[int, Expected]:
-        """Give what each order amounts to, by its number."""
+        """Return what each order amounts to, by its number."""
         lines: dict[int, dict[str, Line]] = {}
         for number, product, quantity, price, total in self._query(
             "select order_id, product_id::text, quantity, unit_price, extended_price"
@@ -196,7 +196,7 @@ class NorthwindDatabase:
         }
 
     def expected_customers(self) -> list[Customer]:
-        """Give the customers that have orders, those with the most first."""
+        """Return the customers that have orders, those with the most first."""
         return [Customer(*row) for row in self._query("select * from expected_customers")]
 
     def table_differences(self, order_ids: Mapping[str, int]) -> list[str]:

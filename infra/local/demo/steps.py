@@ -49,7 +49,7 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """Say in one line how much is equal."""
+        """Return in one line how much is equal."""
         orders = f"{self.equal_orders} of {self.orders} orders"
         lines = f"{self.equal_lines} of {self.lines} lines"
         if self.differences:
@@ -76,7 +76,7 @@ class Demo:
         self._found_at = time.monotonic()
 
     async def expect(self) -> None:
-        """Have Northwind's own SQL say what the orders amount to."""
+        """Compute what the orders amount to by Northwind's own SQL."""
         self._expected, self.report.customers = await self._database.ask(
             lambda database: (database.expected_orders(), database.expected_customers())
         )
@@ -150,14 +150,14 @@ class Demo:
         report.check_seconds = time.monotonic() - began
 
     async def _age_of_what_was_found(self) -> int:
-        """Give the max-age of answers that know the found orders, once answers can be so fresh."""
+        """Return the max-age of answers that have the found orders, when it can be met."""
         await asyncio.sleep(self._found_at + _WATERMARK_SECONDS - time.monotonic())
         return int(time.monotonic() - self._found_at)
 
     async def _command(
         self, path: str, key: str, body: object = None
     ) -> tuple[Mapping[str, Any], str]:
-        """Give a command's answer, which has the order's state, and its Consistency-Token."""
+        """Return a command's answer, which has the order's state, and its Consistency-Token."""
         reply = await self._client.post(path, key, body)
         self.report.commands += 1
         return reply.body, reply.headers["consistency-token"]

@@ -131,7 +131,7 @@ def whole_batch_failed(
     request_id: str = "",
     function_error: str | None = None,
 ) -> Outcome:
-    """Give the outcome in which every partition starts over with its first record."""
+    """Return the outcome in which every partition starts over with its first record."""
     return Outcome(
         {partition: records[0].offset for partition, records in batch.items()},
         error,

@@ -33,12 +33,12 @@ def open_consumer(servers: list[str], group: str) -> KafkaConsumer:
 
 
 def topic_id(consumer: KafkaConsumer, topic: str) -> str:
-    """Give the id that the consumer last heard of for a topic; empty where it knows none."""
+    """Return the id that the consumer last heard of for a topic; empty where it knows none."""
     known = consumer._cluster.topic_id(topic)  # noqa: SLF001 - there is no public way to it
     return "" if known in {None, _UNKNOWN} else str(known)
 
 
 def metric(consumer: KafkaConsumer, name: str) -> Any:  # noqa: ANN401 - kafka-python has no types
-    """Give one of the consumer's own measurements; its `value()` is always the present one."""
+    """Return one of the consumer's own measurements; its `value()` is always the present one."""
     metrics = consumer.metrics(raw=True)
     return next(each for key, each in metrics.items() if key.name == name)

@@ -50,7 +50,7 @@ class FailedBatch:
     function_error: str | None
 
     def payload(self, records: Sequence[Record]) -> bytes:
-        """Give the event that would carry these of the records."""
+        """Return the event that would carry these of the records."""
         return self.event_format.compose({self.partition: records})
 
     def metadata(self, now: datetime, records: Sequence[Record]) -> dict[str, Any]:

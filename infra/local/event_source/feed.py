@@ -289,7 +289,7 @@ class KafkaFeed:
         return kept_positions(positions, self._topic_ids)
 
     def _is_answered(self, consumer: KafkaConsumer) -> bool:
-        """Ask for something: a broker that is starting accepts connections and drops them."""
+        """Send a request: a broker that is starting accepts connections and drops them."""
         partition = next(iter(self._positions))
         try:
             consumer.end_offsets([TopicPartition(*partition)], timeout_ms=BROKER_MS)
@@ -298,7 +298,7 @@ class KafkaFeed:
         return True
 
     def _set_reachable(self, trouble: object) -> None:
-        """Say once when the cluster goes, and once when it is back (`trouble` is None)."""
+        """Log once when the cluster goes, and once when it is back (`trouble` is None)."""
         if (trouble is None) != self._reachable:
             self._reachable = trouble is None
             servers = ",".join(self._servers)

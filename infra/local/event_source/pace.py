@@ -22,11 +22,11 @@ class Pace:
         self._answers_at_once = False
 
     def poll_ms(self, wanted: int) -> int:
-        """Give how long to poll, where `wanted` would be right for a broker that holds fetches."""
+        """Return how long to poll; `wanted` is right for a broker that holds fetches."""
         return 0 if self._answers_at_once else wanted
 
     def after(self, *, found: bool) -> float:
-        """Give the seconds to wait after a poll."""
+        """Return the seconds to wait after a poll."""
         self._empty_polls = 0 if found else self._empty_polls + 1
         if self._answers_at_once:
             doubled = FIRST_PACE_SECONDS * float(1 << min(self._empty_polls, 10))

@@ -188,7 +188,7 @@ class Pollers:
 
 
 def _turns(buffers: Sequence[PartitionBuffer]) -> Iterator[Sequence[PartitionBuffer]]:
-    """Give the buffers for ever, each time another one first: none can starve the rest."""
+    """Return the buffers for ever, each time another one first: none can starve the rest."""
     while True:
         for first in range(len(buffers)):
             yield [*buffers[first:], *buffers[:first]]

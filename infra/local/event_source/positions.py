@@ -32,7 +32,7 @@ def starting_offsets(
     timestamp: float | None,
     log_replaced: Callable[[str], object],
 ) -> dict[Partition, int]:
-    """Give the offset to begin at for each partition of the mapping's topics.
+    """Return the offset to begin at for each partition of the mapping's topics.
 
     A topic that has replaced the one of the group's positions is read from its beginning, since all
     of it is new; `log_replaced` takes the line that says so. `timestamp` is for AT_TIMESTAMP, in
@@ -77,7 +77,7 @@ def require_same_topics(consumer: KafkaConsumer, known: dict[str, str]) -> None:
 def kept_positions(
     offsets: Mapping[Partition, int], topic_ids: Mapping[str, str]
 ) -> dict[TopicPartition, OffsetAndMetadata]:
-    """Give what is committed for positions: each with its topic's id."""
+    """Return what is committed for positions: each with its topic's id."""
     return {
         TopicPartition(*partition): OffsetAndMetadata(
             offset, topic_ids.get(partition.topic, ""), -1
@@ -122,5 +122,5 @@ def _partitions(consumer: KafkaConsumer, topics: Iterable[str]) -> list[Partitio
 
 
 def _is_other(before: str, now: str) -> bool:
-    """Tell whether two ids are those of two topics; one that is not known says nothing."""
+    """Return whether two ids are those of two topics; one that is not known says nothing."""
     return bool(before and now and before != now)

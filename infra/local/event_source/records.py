@@ -125,7 +125,7 @@ class EventFormat:
         self._tail = b"}}"
 
     def compose(self, batch: Mapping[Partition, Sequence[Record]]) -> bytes:
-        """Give the invocation's payload: JSON, the records by partition in offset order."""
+        """Return the invocation's payload: JSON, the records by partition in offset order."""
         partitions = (
             b"%s:[%s]" % (json.dumps(partition.name).encode(), _join(records))
             for partition, records in batch.items()

@@ -109,7 +109,7 @@ class FailedCalls:
 
 
 def reason_of(result: Invocation) -> str:
-    """Say why a function has failed, from Lambda's error object."""
+    """Return why a function has failed, from Lambda's error object."""
     try:
         error = json.loads(result.payload)
         return f"{error['errorType']}: {error['errorMessage']}"

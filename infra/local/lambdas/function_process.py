@@ -109,7 +109,7 @@ class FunctionProcess:
             self._kill_group(self.pid)
 
     def ended(self) -> None:
-        """Take its last words, end its children, and tell how it exited."""
+        """Read its last output, end its children, and return how it exited."""
         if self.pid is None or self._transport is None:
             return
         self.drain()
@@ -149,7 +149,7 @@ class _Watch(asyncio.SubprocessProtocol):
 
 
 def _exit_message(returncode: int | None) -> str:
-    """Say it as Lambda does."""
+    """Return the message as Lambda writes it."""
     if not returncode:
         return "Runtime exited without providing a reason"
     if returncode < 0:

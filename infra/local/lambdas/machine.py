@@ -49,7 +49,7 @@ class Machine:
             resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
     def has_room(self, own: int) -> bool:
-        """Tell whether a function that has `own` environments may have another one."""
+        """Return whether a function that has `own` environments may have another one."""
         if own < self._always or self.environments < self._max_environments:
             return True
         unused = [pool.least_recently_used for pool in self.pools]

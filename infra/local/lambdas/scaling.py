@@ -28,7 +28,7 @@ class Scaling:
         self.taken = 0
 
     def more(self, waiting: int, now: float, *, at_once: int) -> int:
-        """Say how many to start now, one look after the last: none, one, or `at_once`."""
+        """Return how many to start now: none, one, or `at_once`."""
         taken, self.taken = self.taken, 0
         if waiting * LOOK_SECONDS > taken * self.start_seconds:
             self._since = now

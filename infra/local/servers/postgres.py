@@ -179,7 +179,7 @@ class PostgresCluster:
         end([process])
 
     def _is_ready(self, pid: int) -> bool:
-        """Tell by the server's lock file, as pg_ctl does: a connection would cost 5 ms a try."""
+        """Read the server's lock file, as pg_ctl does: a connection would cost 5 ms a try."""
         try:
             lines = (self._data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -240,7 +240,7 @@ class PostgresCluster:
 
 @contextlib.contextmanager
 def _binaries_for_initdb() -> Iterator[Path]:
-    """Give PostgreSQL's programs in a directory whose name initdb can take.
+    """Return PostgreSQL's programs in a directory whose name initdb can take.
 
     It starts the server by a shell, with its own directory between double quotes.
     """
@@ -277,7 +277,7 @@ def _provide_system_user(name: str) -> None:
 
 
 def _let_pass(directory: Path) -> None:
-    """Let every user pass through a directory and those above it; nobody can list them for that."""
+    """Let every user traverse a directory and those above it, without listing them."""
     for path in (directory, *directory.parents):
         mode = path.stat().st_mode
         if not mode & stat.S_IXOTH:

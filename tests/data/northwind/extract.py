@@ -36,7 +36,7 @@ _VALUE: Final = re.compile(r"'((?:[^']|'')*)'|([^,\s]+)")
 
 
 def extract(dump: str) -> dict[str, str]:
-    """Give the text of each CSV file: the dump's own values; NULL is an empty field."""
+    """Return the text of each CSV file: the dump's own values; NULL is an empty field."""
     columns = {
         table: re.findall(r"^    (\w+) ", body, re.MULTILINE)
         for table, body in _COLUMNS.findall(dump)

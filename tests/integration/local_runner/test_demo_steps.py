@@ -103,7 +103,7 @@ def test_an_order_that_is_there_is_not_placed_again(status: str, commands: list[
 
 
 def ask(trouble: list[Exception | None], patience_seconds: float) -> tuple[str, int]:
-    """Ask a database of which the first sessions end so; gives the answer and the repetitions."""
+    """Ask a database of which the first sessions end so; returns the answer and the repetitions."""
     sessions = NorthwindSessions("nowhere", 1, "pgpass", patience_seconds=patience_seconds)
 
     def question(_: object) -> str:

@@ -32,7 +32,7 @@ async def started(openapi: Path, cache: Path, told: list[str]) -> DocsPages:
 
 
 def pages_of(openapi: Path, cache: Path) -> tuple[dict[str, Page], list[str]]:
-    """Give the pages, and what the user is told, once nothing is being downloaded any more."""
+    """Return the pages, and what the user is told, once nothing is being downloaded any more."""
     told: list[str] = []
 
     async def settled() -> dict[str, Page]:

@@ -135,7 +135,7 @@ def test_a_failed_function_or_a_malformed_answer_is_a_500(tmp_path: Path, answer
 
 
 def log_line(directory: Path, text: str) -> str:
-    """Give the one line of the log files that has `text` in it, as grep would."""
+    """Return the one line of the log files that has `text` in it, as grep would."""
     logs = [file.read_text() for file in (directory / "logs").glob("*.log")]
     lines = {line.partition(" ERROR ")[2] for log in logs for line in log.splitlines()}
     (found,) = [line for line in lines if text in line]

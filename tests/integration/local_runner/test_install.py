@@ -49,7 +49,7 @@ class Clone:
         (directory / "python").chmod(0o755)
 
     def make(self, *, fails: str = "nothing", **variables: str) -> tuple[int, list[str]]:
-        """Make what every target needs; gives the exit status and what was run for it."""
+        """Make what every target needs; returns the exit status and what was run for it."""
         self.notes.write_text("")
         with self.started(FAILS=fails, **variables) as making:
             out, _ = making.communicate()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def start_failing(state: Path, error: Exception) -> tuple[int, str]:
-    """Run a stack of which a part fails so; gives the exit status and what the user sees."""
+    """Run a stack of which a part fails so; returns the exit status and what the user sees."""
     shown = io.StringIO()
     with patch.object(Stack, "start", side_effect=error):
         status = run(

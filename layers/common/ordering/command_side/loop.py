@@ -60,7 +60,7 @@ _ATTEMPTS: Final = 6
 
 
 def _everyone(_command: Value, _principal: Principal) -> None:
-    """Let every caller who has the route's scope send the command."""
+    """Permit every caller who has the route's scope."""
 
 
 class _Addressed(NamedTuple):
@@ -136,7 +136,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         return _Asked(addressed, command, request_hash)
 
     def _hash(self, order_id: str | None, body: object) -> bytes:
-        """Give what tells one request from another, as they were sent.
+        """Return what tells one request from another, as they were sent.
 
         It is kept for a week: nothing may be in it that a deployment changes, such as a new field
         of the command that this caller does not send.
@@ -280,12 +280,12 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
 
 
 def _same(asked: _Asked[CommandT]) -> _Asked[CommandT]:
-    """Give what was read before."""
+    """Return what was read before."""
     return asked
 
 
 def _visible(loaded: store.Loaded, addressed: _Addressed) -> Order:
-    """Give the order if it exists for the caller, in the version that the caller expects."""
+    """Return the order if it exists for the caller, in the version that the caller expects."""
     order = loaded.order
     if order is None or not addressed.request.principal.may_see(order.customer_id):
         raise problem_of(ORDER_NOT_FOUND)

@@ -64,5 +64,5 @@ class IfMatch:
         return cls(frozenset(tags))
 
     def allows(self, version: int) -> bool:
-        """Tell whether the order may have this version; a weak tag never matches."""
+        """Return whether the order may have this version; a weak tag never matches."""
         return self.tags is None or f'"{version}"' in self.tags

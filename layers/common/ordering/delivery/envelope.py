@@ -32,7 +32,7 @@ def write_event(
     metadata: Mapping[str, Any],
     recorded_at: datetime,
 ) -> bytes:
-    """Give the record's value. ``data`` is JSON already and goes out as it is."""
+    """Return the record's value. ``data`` is JSON already and goes out as it is."""
     attributes = {
         "specversion": "1.0",
         "id": f"{order_id}/{version}",

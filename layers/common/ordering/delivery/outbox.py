@@ -147,7 +147,7 @@ class Outbox:
         self._names = {"shard": shard, "owner": owner, "lease": LEASE_SECONDS}
 
     def acquire(self) -> bool:
-        """Take the lease if nobody has it; tell whether this relay has it now."""
+        """Take the lease if nobody has it; return whether this relay has it now."""
         return bool(self._database.rows(_ACQUIRE, self._names))
 
     def read(
@@ -187,7 +187,7 @@ class Outbox:
         return OutboxRead(at, others_caught_up_at, other_shards, withheld, events)
 
     def has_events(self, withheld: Sequence[str]) -> bool:
-        """Tell whether there is an event of another order than the ``withheld`` ones."""
+        """Return whether there is an event of another order than the ``withheld`` ones."""
         ((found,),) = self._database.rows(_ANY, {"shard": self._shard, "withheld": withheld})
         return bool(found)
 

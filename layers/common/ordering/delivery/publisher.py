@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from ordering.runtime.observability import Measure, MetricUnit, report
+from ordering.runtime.observability import Measure, MetricUnit, log_event
 
 from .envelope import write_event
 
@@ -106,7 +106,7 @@ class Publisher:
         self.events_published += len(events)
         # Not below zero, should the clock have been set back since it was recorded.
         oldest = max((read.at - events[0].recorded_at).total_seconds(), 0.0)
-        report(
+        log_event(
             "published",
             Measure("EventsPublished", len(events)),
             Measure("OutboxAge", oldest * 1000, MetricUnit.Milliseconds),
@@ -116,7 +116,7 @@ class Publisher:
         )
 
     def _report_refused(self, event: OutboxEvent, size: int, reason: str) -> None:
-        report(
+        log_event(
             "kafka refused an event; its order is withheld",
             Measure("EventsRefused"),
             level="ERROR",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
-from ordering.runtime.observability import Measure, logger, report, told
+from ordering.runtime.observability import Measure, format_traceback, log_event, logger
 from ordering.runtime.postgres import Database, DatabaseUnavailableError
 
 from .bus import Bus, BusUnavailableError
@@ -84,7 +84,7 @@ class Relay:
         longest = _LONGEST_BACKOFF_SECONDS
         seconds = _FIRST_BACKOFF_SECONDS * 2 ** min(self._failures - 1, 8)
         if isinstance(error, DatabaseUnavailableError | BusUnavailableError):
-            report(
+            log_event(
                 "cannot publish now; events follow later",
                 Measure("RelayFailures"),
                 level="WARNING",
@@ -92,12 +92,12 @@ class Relay:
                 reason=str(error),
             )
         else:
-            report(
+            log_event(
                 "the relay failed; it tries again",
                 Measure("RelayFailures"),
                 level="ERROR",
                 shard=self._shard,
-                exception=told(error),
+                exception=format_traceback(error),
             )
         if isinstance(error, DatabaseUnavailableError):
             longest = _DATABASE_BACKOFF_SECONDS

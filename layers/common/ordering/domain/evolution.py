@@ -21,7 +21,7 @@ PartT = TypeVar("PartT", Line, Payment, Refund, Return, Shipment)
 
 
 def evolve(order: Order | None, event: OrderEvent) -> Order:
-    """Give the order after ``event``; ``None`` is the order before its first event.
+    """Return the order after ``event``; ``None`` is the order before its first event.
 
     Raises:
         ValueError: the event cannot be this order's next one (its log is damaged).
@@ -230,7 +230,7 @@ def _take_back(line: Line, units: int) -> Mapping[str, Any]:
 def _with_lines(
     order: Order, units: Mapping[int, int], change: Callable[[Line, int], Mapping[str, Any]]
 ) -> tuple[Line, ...]:
-    """Give the lines, those in ``units`` (by line id) changed by so many units each."""
+    """Return the lines, those in ``units`` (by line id) changed by so many units each."""
     unknown = units.keys() - {line.line_id for line in order.lines}
     if unknown:
         raise ValueError(f"the order has no lines {sorted(unknown)}")
@@ -246,7 +246,7 @@ _SAME: Final = Coupon.model_construct(code="")
 def _priced(
     order: Order, lines: tuple[Line, ...], coupon: Coupon | None = _SAME
 ) -> Mapping[str, Any]:
-    """Give lines, totals and coupon with their amounts computed anew."""
+    """Return lines, totals and coupon with their amounts computed anew."""
     coupon = order.coupon if coupon is _SAME else coupon
     priced, totals = price(lines, coupon, order.shipping_fee, order.currency)
     return {"lines": priced, "totals": totals, "coupon": coupon}
@@ -267,7 +267,7 @@ def _found(part: PartT | None, event: OrderEvent) -> PartT:
 
 
 def record(order: Order | None, facts: Sequence[OrderEvent]) -> tuple[list[Recorded], Order]:
-    """Let the facts happen, one after the other; give each with what follows from it.
+    """Apply the events in order; return each with the changes that it caused, and the order.
 
     Raises:
         ValueError: the facts cannot happen to this order, or there are none of a new one.

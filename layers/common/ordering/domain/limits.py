@@ -50,7 +50,7 @@ def text_bytes(*texts: str) -> int:
 
 
 def are_too_long(limit: int, texts: Iterable[str | None]) -> bool:
-    """Tell whether the texts take more than ``limit`` bytes as JSON strings."""
+    """Return whether the texts take more than ``limit`` bytes as JSON strings."""
     present = [text for text in texts if text]
     # A character takes at most six bytes, "\\u0001": most texts need not be written to know.
     return 6 * sum(map(len, present)) > limit and text_bytes(*present) > limit

@@ -47,12 +47,12 @@ class Order(Value):
 
     @property
     def is_cancelled(self) -> bool:
-        """Tell whether every unit is cancelled."""
+        """Return whether every unit is cancelled."""
         return all(line.cancelled == line.ordered for line in self.lines)
 
     @property
     def is_shipped_from(self) -> bool:
-        """Tell whether something of it is on its way or delivered."""
+        """Return whether something of it is on its way or delivered."""
         return any(line.shipped for line in self.lines)
 
     @property

@@ -298,7 +298,7 @@ class Return(Part):
 
     @property
     def is_open(self) -> bool:
-        """Tell whether its items may still come."""
+        """Return whether its items may still come."""
         return self.state in {"requested", "approved"}
 
 

@@ -26,7 +26,7 @@ def price_line(
     tax_rate: Decimal,
     currency: str,
 ) -> Line:
-    """Give a new line with its amounts, both rounded half up to the currency's digits.
+    """Return a new line with its amounts, both rounded half up to the currency's digits.
 
     line total = quantity x unit price x (1 - discount); tax = line total x tax rate.
     """
@@ -49,7 +49,7 @@ def price_line(
 def price(
     lines: Sequence[Line], coupon: Coupon | None, shipping_fee: Decimal, currency: str
 ) -> tuple[tuple[Line, ...], Totals]:
-    """Give the lines with the amounts of the units that are kept, and the order's totals.
+    """Return the lines with the amounts of the units that are kept, and the order's totals.
 
     The coupon is on the sum of the lines and never more than it; each line has a share of it, and
     the tax of a line is on what is left of it after that. The shipping fee falls away when the
@@ -72,7 +72,7 @@ def price(
 
 
 def _with_amounts(line: Line, total: Decimal, share: Decimal, currency: str) -> Line:
-    """Give the line itself where nothing changes: readers are told of those that did."""
+    """Return the line itself where nothing changes: readers are told of those that did."""
     tax = round_to_currency((total - share) * line.tax_rate, currency)
     if (line.total, line.coupon_share, line.tax) == (total, share, tax):
         return line

@@ -48,7 +48,7 @@ class Recorded:
     after: After
 
     def data(self) -> str:
-        """Give the event's JSON object as it is stored and published."""
+        """Return the event's JSON object as it is stored and published."""
         fact = self.fact.model_dump_json(exclude_none=True)
         after = self.after.model_dump_json(exclude_none=True)
         return f'{fact[:-1]}{"," if len(fact) > len("{}") else ""}"after":{after}}}'

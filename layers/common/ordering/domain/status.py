@@ -125,6 +125,6 @@ comes before how far the order has got."""
 
 
 def status_of(order: Order, units: Units, balance: Balance) -> Status:
-    """Give the order's status; its units and balance are summed up by whoever asks."""
+    """Return the order's status; its units and balance are summed up by whoever asks."""
     now = Standing(order, units, balance)
     return next(definition.status for definition in DEFINITIONS if definition.holds(now))

@@ -14,12 +14,12 @@ ValueT = TypeVar("ValueT")
 
 
 def fields_error(pointers: list[str], detail: str) -> PydanticCustomError:
-    """Say what is wrong with several fields of a model, by their JSON pointers from the model."""
+    """Return the error of several fields of a model, by their JSON pointers from the model."""
     return PydanticCustomError("fields", "{detail}", {"pointers": pointers, "detail": detail})
 
 
 def members(sent: object) -> Mapping[str, Any]:
-    """Give the members of an object that was sent, or is made already; of all else none."""
+    """Return the members of an object that was sent, or is made already; of all else none."""
     if isinstance(sent, BaseModel):
         return dict(sent)
     return sent if isinstance(sent, dict) else {}

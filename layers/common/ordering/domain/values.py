@@ -82,7 +82,7 @@ def decimal_of(pattern: re.Pattern[str], what: str) -> BeforeValidator:
 
 
 def is_currency(value: object) -> bool:
-    """Tell whether it is the code of a currency that amounts can be in."""
+    """Return whether it is the code of a currency that amounts can be in."""
     return isinstance(value, str) and value in CURRENCY_DIGITS
 
 

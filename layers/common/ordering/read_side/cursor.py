@@ -26,7 +26,7 @@ def write_cursor(key: Sequence[str], parameters: Mapping[str, object]) -> str:
 
 
 def read_cursor(cursor: str, parameters: Mapping[str, object], length: int) -> list[str]:
-    """Give the sort key, of ``length`` parts, that the cursor points behind.
+    """Return the sort key, of ``length`` parts, that the cursor points behind.
 
     Raises:
         Problem: 400 bad-cursor, it was not made for these parameters.

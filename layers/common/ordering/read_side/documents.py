@@ -33,7 +33,7 @@ def write_part(part: Part, currency: str) -> dict[str, Any]:
 
 
 def costs_nothing(published: PublishedEvent) -> bool:
-    """Tell whether it is a cancellation of version 1, which did not say what follows.
+    """Return whether it is a cancellation of version 1, which did not say what follows.
 
     It is known all the same: every unit is cancelled and nothing was ever paid, for there were no
     payments then.
@@ -42,7 +42,7 @@ def costs_nothing(published: PublishedEvent) -> bool:
 
 
 def order_document(document: dict[str, Any] | None) -> dict[str, Any]:
-    """Give the document that an order's later events change.
+    """Return the document that an order's later events change.
 
     Raises:
         ValueError: there is none; the order's first event has to come first.
@@ -55,7 +55,7 @@ def order_document(document: dict[str, Any] | None) -> dict[str, Any]:
 def upserted(
     known: Sequence[dict[str, Any]], changed: Iterable[dict[str, Any]], key: str
 ) -> list[dict[str, Any]]:
-    """Give the parts with those changed in their places, and the new ones at the end."""
+    """Return the parts with those changed in their places, and the new ones at the end."""
     new = {part[key]: part for part in changed}
     kept = [new.pop(part[key], part) for part in known]
     return [*kept, *new.values()]

@@ -39,7 +39,7 @@ READ_MODELS_AS_OF: Final = _READ_MODELS_AS_OF.format(tolerance=CLOCK_TOLERANCE)
 
 
 @dataclass(frozen=True)
-class Wish:
+class ConsistencyRequest:
     """How fresh the caller wants the answer, and how many seconds it is worth waiting for."""
 
     versions: Mapping[str, int]
@@ -48,7 +48,7 @@ class Wish:
     wait: int | None
 
     @classmethod
-    def of(cls, headers: Mapping[str, str]) -> Wish:
+    def of(cls, headers: Mapping[str, str]) -> ConsistencyRequest:
         """Read it from the request's headers; a wait over 20 seconds is cut to 20.
 
         Of several waits the first counts (RFC 7240, 2), of several max-ages the strictest.
@@ -87,56 +87,56 @@ class Freshness:
     asked_at: datetime | None = None
     """When the request came, from which max-age counts; None: when it was read."""
 
-    def reaches(self, wish: Wish) -> bool:
-        """Tell whether the answer is as fresh as the caller wants it."""
-        return not self._is_stale(wish) and not self._is_too_old(wish)
+    def reaches(self, requested: ConsistencyRequest) -> bool:
+        """Return whether the answer is as fresh as the caller wants it."""
+        return not self._is_stale(requested) and not self._is_too_old(requested)
 
-    def headers(self, wish: Wish) -> dict[str, str]:
-        """Give the headers that say how fresh the answer is."""
+    def headers(self, requested: ConsistencyRequest) -> dict[str, str]:
+        """Return the headers that say how fresh the answer is."""
         headers = {
             "read-model": self.read_model,
-            "read-model-stale": "?1" if self._is_stale(wish) else "?0",
+            "read-model-stale": "?1" if self._is_stale(requested) else "?0",
         }
         if self.as_of is not None:
             headers["read-model-as-of"] = rfc3339(self.as_of)
         if self.parked:
             headers["read-model-parked"] = str(self.parked)
-        if wish.wait is not None:
-            headers["preference-applied"] = f"wait={wish.wait}"
+        if requested.wait is not None:
+            headers["preference-applied"] = f"wait={requested.wait}"
         return headers
 
-    def problem(self, wish: Wish) -> Problem | None:
-        """Give the refusal of an answer that would mislead; None: stale at most, and it says so."""
+    def problem(self, requested: ConsistencyRequest) -> Problem | None:
+        """Return the refusal of an answer that would mislead; None if it is stale at most."""
         unseen = [
             order_id
-            for order_id in wish.versions
+            for order_id in requested.versions
             for model in self.applied
             if order_id not in model
         ]
         if unseen:
             detail = f"The order {unseen[0]} has not arrived in {self.read_model} yet."
-        elif self._is_too_old(wish):
+        elif self._is_too_old(requested):
             known = f"is as of {rfc3339(self.as_of)}" if self.as_of else "has no known age yet"
-            detail = f"{self.read_model} {known}; max-age={wish.max_age} was asked for."
+            detail = f"{self.read_model} {known}; max-age={requested.max_age} was asked for."
         else:
             return None
         return Problem(
             READ_MODEL_BEHIND,
             f"{detail} Try again, or send Prefer: wait=<seconds>.",
-            headers={"retry-after": "1", **self.headers(wish), "read-model-stale": "?1"},
+            headers={"retry-after": "1", **self.headers(requested), "read-model-stale": "?1"},
         )
 
-    def _is_stale(self, wish: Wish) -> bool:
+    def _is_stale(self, requested: ConsistencyRequest) -> bool:
         return any(
             model.get(order_id, 0) < version
-            for order_id, version in wish.versions.items()
+            for order_id, version in requested.versions.items()
             for model in self.applied
         )
 
-    def _is_too_old(self, wish: Wish) -> bool:
-        if wish.max_age is None:
+    def _is_too_old(self, requested: ConsistencyRequest) -> bool:
+        if requested.max_age is None:
             return False
-        oldest = (self.asked_at or self.read_at) - timedelta(seconds=wish.max_age)
+        oldest = (self.asked_at or self.read_at) - timedelta(seconds=requested.max_age)
         return self.as_of is None or self.as_of < oldest
 
 

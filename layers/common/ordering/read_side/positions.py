@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from ordering.runtime.observability import Measure, report
+from ordering.runtime.observability import Measure, log_event
 
 from .freshness import CLOCK_TOLERANCE
 
@@ -153,7 +153,7 @@ def report_positions(rows: Iterable[Row]) -> None:
     """Log and count the partitions whose as_of does not go on."""
     for partition, gap_at, gap_reason, ahead in rows:
         if gap_at is not None:
-            report(
+            log_event(
                 "partition has a gap: as_of stands still until the read model is filled anew",
                 Measure("PartitionsWithGap"),
                 level="ERROR",
@@ -162,7 +162,7 @@ def report_positions(rows: Iterable[Row]) -> None:
                 reason=gap_reason,
             )
         if ahead is not None:
-            report(
+            log_event(
                 "watermark is later than the read database's clock: as_of does not follow",
                 Measure("WatermarksAhead"),
                 level="WARNING",

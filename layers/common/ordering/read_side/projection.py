@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ordering.delivery.published import BadRecordError, PublishedEvent, Watermark, read
 from ordering.runtime.function import DatabaseFunction
-from ordering.runtime.observability import Measure, MetricUnit, report, told
+from ordering.runtime.observability import Measure, MetricUnit, format_traceback, log_event
 from ordering.runtime.settings import ReadSide
 
 from .positions import Partition, report_positions, save_with_positions
@@ -43,7 +43,7 @@ class _Row:
     """Of all events applied the latest time; None: not known."""
 
     def apply(self, event: PublishedEvent, document: Document) -> None:
-        """Take the document after one more event."""
+        """Set the row to the document after one more event."""
         self.version = event.version
         self.document = document
         # The greatest, not the last: the write side's clock may have been set back in between.
@@ -227,7 +227,7 @@ def _stop(
     if partition.failed_offset is not None:
         offset = min(offset, partition.failed_offset)
     partition.failed_offset = offset
-    report(
+    log_event(
         "the partition stops here",
         Measure("PartitionsStopped"),
         level="ERROR",
@@ -237,7 +237,7 @@ def _stop(
         version=event.version if event else None,
         correlation_id=event.correlation_id if event else None,
         traceparent=event.traceparent if event else None,
-        exception=told(error),
+        exception=format_traceback(error),
     )
 
 
@@ -248,7 +248,7 @@ def _report(batch: _Batch) -> None:
     oldest = min(event.time for event in batch.applied)
     # Two hosts' clocks: an age is never negative.
     age = max((datetime.now(UTC) - oldest).total_seconds(), 0)
-    report(
+    log_event(
         "applied",
         Measure("EventsApplied", len(batch.applied)),
         Measure("EndToEndAge", age * 1000, MetricUnit.Milliseconds),
@@ -261,7 +261,7 @@ def _report(batch: _Batch) -> None:
 
 def _report_reused(batch: _Batch) -> None:
     for reused in batch.reused:
-        report(
+        log_event(
             "event reuses a version that is applied: the write side was restored",
             Measure("VersionsReused"),
             level="ERROR",

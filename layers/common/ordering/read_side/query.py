@@ -26,7 +26,7 @@ from ordering.runtime.http import (
 from ordering.runtime.problem_types import ProblemType
 from ordering.runtime.settings import ReadSide
 
-from .freshness import READ_MODELS_AS_OF, Freshness, Wish
+from .freshness import READ_MODELS_AS_OF, ConsistencyRequest, Freshness
 from .waiting import Wait
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ READ_MODELS: Final = ("order_details", "customer_orders")
 # not exist: a token must not tell of them.
 _APPLIED: Final = """
   (select coalesce(json_object_agg(order_id, version), '{{}}') from {read_model}
-   where order_id = any(%(wished_orders)s::uuid[])
+   where order_id = any(%(token_orders)s::uuid[])
      and (%(caller)s is null or customer_id = %(caller)s))"""
 _FRESHNESS: Final = """
 select statement_timestamp(),
@@ -102,19 +102,19 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         return response, self._line(request, response["statusCode"], "answered")
 
     def _answered(self, request: Request) -> Response:
-        wish = Wish.of(request.headers)
+        requested = ConsistencyRequest.of(request.headers)
         try:
             question = self.question.model_validate({**request.query, **request.path_parameters})
         except ValidationError as error:
             raise invalid_fields(findings(error)) from error
-        common = self._common(wish, request)
+        common = self._common(requested, request)
         parameters = self._parameters(question, request.principal)
         if isinstance(parameters, NotFound):
             freshness = self._look(common)
-            raise _not_found(parameters, _headers(freshness, wish, request))
-        freshness, rows = self._ask_until(wish, {**parameters, **common})
-        headers = _headers(freshness, wish, request)
-        if (behind := freshness.problem(wish)) is not None:
+            raise _not_found(parameters, _headers(freshness, requested, request))
+        freshness, rows = self._ask_until(requested, {**parameters, **common})
+        headers = _headers(freshness, requested, request)
+        if (behind := freshness.problem(requested)) is not None:
             raise behind
         answer = self._answer(question, rows)
         if isinstance(answer, NotFound):
@@ -126,16 +126,16 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
                 return {"statusCode": 304, "headers": headers}
         return json_response(200, answer.body, headers)
 
-    def _common(self, wish: Wish, request: Request) -> dict[str, object]:
+    def _common(self, requested: ConsistencyRequest, request: Request) -> dict[str, object]:
         return {
             "caller": request.principal.confined_to,
             "read_models": self.read_models,
             "read_models_count": len(self.read_models),
-            "wished_orders": list(wish.versions),
+            "token_orders": list(requested.versions),
         }
 
     def _ask_until(
-        self, wish: Wish, parameters: Mapping[str, object]
+        self, requested: ConsistencyRequest, parameters: Mapping[str, object]
     ) -> tuple[Freshness, list[Row]]:
         """Ask; if the answer is not as fresh as wished, wait for that, as long as wished.
 
@@ -145,7 +145,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         Raises:
             DatabaseUnavailableError: the database does not answer, nor in the time of the wait.
         """
-        wait = Wait(wish.wait or 0)
+        wait = Wait(requested.wait or 0)
 
         def ask_first() -> tuple[Freshness, list[Row]]:
             waited = timedelta(seconds=wait.waited)  # more than nothing after an outage
@@ -154,8 +154,8 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
 
         freshness, rows = wait.despite_outages(ask_first)
         asked_at = freshness.asked_at
-        while not freshness.reaches(wish) and wait.left > 0:
-            wait.until(lambda: self._look(parameters, asked_at).reaches(wish))
+        while not freshness.reaches(requested) and wait.left > 0:
+            wait.until(lambda: self._look(parameters, asked_at).reaches(requested))
             freshness, rows = wait.despite_outages(lambda: self._ask(parameters, asked_at))
         return freshness, rows
 
@@ -185,9 +185,11 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         )
 
 
-def _headers(freshness: Freshness, wish: Wish, request: Request) -> dict[str, str]:
+def _headers(
+    freshness: Freshness, requested: ConsistencyRequest, request: Request
+) -> dict[str, str]:
     return {
-        **freshness.headers(wish),
+        **freshness.headers(requested),
         "cache-control": "private, no-cache",
         "x-correlation-id": request.correlation_id,
     }

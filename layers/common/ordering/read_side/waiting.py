@@ -40,7 +40,7 @@ class Wait:
         return self._seconds - self.waited
 
     def until(self, condition: Callable[[], bool]) -> None:
-        """Look until the condition is true or the wait is over, ever more rarely.
+        """Poll until the condition is true or the wait is over, less and less often.
 
         Raises:
             DatabaseUnavailableError: the database was still down when the wait was over.

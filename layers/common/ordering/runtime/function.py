@@ -8,7 +8,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 from .http import Problem, Request, Response, problem_response
-from .observability import Measure, line, say, told
+from .observability import Measure, format_log_line, format_traceback, write_log_line
 from .postgres import Database, DatabaseUnavailableError
 from .problem_types import INTERNAL_ERROR, NO_SUBJECT, SERVICE_UNAVAILABLE
 from .settings import Access, ReadSide, WriteSide, function_stem, is_deployed, read_settings
@@ -53,7 +53,7 @@ class DatabaseFunction:
         self._opened_database = self._open() if is_deployed() else None
 
     def using(self, database: Database) -> Self:
-        """Give the same function on this database instead of the one its settings name."""
+        """Return the same function on this database instead of the one its settings name."""
         function = copy(self)
         function._opened_database = database  # noqa: SLF001 - its own copy
         return function
@@ -65,7 +65,7 @@ class DatabaseFunction:
         return self._opened_database
 
     def _limit_time(self, context: Context | None) -> None:
-        """Have the database's answers while there is time left to answer for them."""
+        """Let statements run only until shortly before the invocation's time is over."""
         if context is not None:
             left = context.get_remaining_time_in_millis() / 1000 - _SPARE_SECONDS
             self._database.answer_by = time.monotonic() + left
@@ -106,9 +106,9 @@ class HttpFunction(DatabaseFunction, ABC):
             )
         except Exception as error:  # noqa: BLE001 - the loop's own bug is a 500 with an id, logged in full
             response, ready = self._problem(
-                request, _OUR_FAULT, "failed", level="ERROR", exception=told(error)
+                request, _OUR_FAULT, "failed", level="ERROR", exception=format_traceback(error)
             )
-        say(ready)
+        write_log_line(ready)
         return response
 
     @abstractmethod
@@ -130,7 +130,7 @@ class HttpFunction(DatabaseFunction, ABC):
         level: str = "INFO",
         **fields: object,
     ) -> tuple[Response, str]:
-        """Give the answer that is a problem, and its log line."""
+        """Return the answer that is a problem, and its log line."""
         response = problem_response(problem, request.correlation_id)
         return response, self._line(request, problem.status, message, level=level, **fields)
 
@@ -144,8 +144,8 @@ class HttpFunction(DatabaseFunction, ABC):
         level: str = "INFO",
         **fields: object,
     ) -> str:
-        """Give the request's log line, which counts its outcome."""
-        return line(
+        """Return the request's log line, which counts its outcome."""
+        return format_log_line(
             message,
             Measure(self.kind + _outcome(status)),
             level=level,

@@ -108,7 +108,7 @@ class Principal:
         return cls(_name_of(claims.get("sub")), confined_to, is_operator)
 
     def may_see(self, customer_id: str) -> bool:
-        """Tell whether the orders of this customer exist for the caller."""
+        """Return whether the orders of this customer exist for the caller."""
         return self.confined_to is None or self.confined_to == customer_id
 
 
@@ -160,7 +160,7 @@ class Request:
         )
 
     def json(self) -> Any:  # noqa: ANN401 - whatever the client sent
-        """Give the JSON body, decoded; an empty object when there is none.
+        """Return the JSON body, decoded; an empty object when there is none.
 
         Raises:
             Problem: 413 too large, 415 not JSON by its content type, 400 not readable as JSON

@@ -23,5 +23,5 @@ def uuid7() -> uuid.UUID:
 
 
 def order_id_of(text: str) -> str | None:
-    """Give the order id in its one form; None when the text is none, so no such order exists."""
+    """Return the order id in its one form; None when the text is none, so no such order exists."""
     return text.lower() if _UUID.fullmatch(text) else None

@@ -20,7 +20,16 @@ from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
 
 from .settings import function_stem
 
-__all__ = ["Measure", "MetricUnit", "line", "logger", "new_traceparent", "report", "say", "told"]
+__all__ = [
+    "Measure",
+    "MetricUnit",
+    "format_log_line",
+    "format_traceback",
+    "log_event",
+    "logger",
+    "new_traceparent",
+    "write_log_line",
+]
 
 _STEM: Final = function_stem()
 _LONGEST_TRACEBACK: Final = 20_000
@@ -43,8 +52,10 @@ class Measure(NamedTuple):
     unit: MetricUnit = MetricUnit.Count
 
 
-def line(message: str, /, *measures: Measure, level: str = "INFO", **fields: object) -> str:
-    """Give a log line with at least one measure, ready to be said.
+def format_log_line(
+    message: str, /, *measures: Measure, level: str = "INFO", **fields: object
+) -> str:
+    """Return a log line with at least one measure, ready to be written.
 
     CloudWatch finds the metrics in it (EMF), people and Logs Insights message and fields. Its own
     members (level, message, timestamp, service) and the metrics' names are no names for fields.
@@ -64,18 +75,18 @@ def line(message: str, /, *measures: Measure, level: str = "INFO", **fields: obj
     )
 
 
-def say(ready: str) -> None:
+def write_log_line(ready: str) -> None:
     """Write a line to the function's log."""
     sys.stdout.write(ready + "\n")
 
 
-def report(message: str, /, *measures: Measure, level: str = "INFO", **fields: object) -> None:
+def log_event(message: str, /, *measures: Measure, level: str = "INFO", **fields: object) -> None:
     """Make a log line with at least one measure and write it."""
-    say(line(message, *measures, level=level, **fields))
+    write_log_line(format_log_line(message, *measures, level=level, **fields))
 
 
-def told(error: BaseException) -> str:
-    """Give the traceback of an exception, for a line's ``exception``: its end, if it is long."""
+def format_traceback(error: BaseException) -> str:
+    """Return the traceback of an exception, for a line's ``exception``: its end, if it is long."""
     return "".join(format_exception(error))[-_LONGEST_TRACEBACK:]
 
 

@@ -71,7 +71,7 @@ class DatabaseUnavailableError(Exception):
 
 
 def is_temporary(error: psycopg2.Error) -> bool:
-    """Tell whether the same statement may succeed later, without a change of ours.
+    """Return whether the same statement may succeed later, without a change of ours.
 
     psycopg2's own classes do not tell: a standby that refuses to write is an InternalError, and an
     index entry that is too large is an OperationalError.
@@ -122,7 +122,7 @@ class _Link:
             _wait_for(self.readable if reads else _watched(self.connection, state), until)
 
     def is_alive(self) -> bool:
-        """Tell whether the server has not closed it, and nothing is under way on it."""
+        """Return whether the server has not closed it, and nothing is under way on it."""
         # A statement that an exit interrupted is still answered some time.
         if self.connection.closed or self.connection.isexecuting():
             return False
@@ -168,7 +168,7 @@ class Database:
         self.answer_by = math.inf
 
     def _linked(self) -> _Link:
-        """Give an open connection.
+        """Return an open connection.
 
         Raises:
             DatabaseUnavailableError: none could be opened now (see ``is_temporary``).

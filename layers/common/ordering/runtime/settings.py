@@ -97,11 +97,11 @@ class AwsCredentials:
 
 
 def is_deployed() -> bool:
-    """Tell whether this is a Lambda environment, or its like on one machine."""
+    """Return whether this is a Lambda environment, or its like on one machine."""
     return "_HANDLER" in os.environ
 
 
 def function_stem() -> str:
-    """Give the name that file, route, test and log lines share: commands.place_order.handler's."""
+    """Return the name that file, route, test and log lines share, such as ``place_order``."""
     parts = os.environ.get("_HANDLER", "").split(".")
     return parts[-2] if len(parts) > 1 else "local"
