@@ -32,8 +32,9 @@ MANY: Final = len(_BLIND) * 128 * 8 * 8 * 9
 
 
 def choices_of(number: int) -> tuple[str, int, int, int, int]:
-    """Split a number below MANY: a command, 0 to 127, 0 to 7, 0 to 7, and 0 to 8."""
-    number, wrong = divmod(number, 9)
+    """Choose by a number below MANY: a command, 0 to 127, 0 to 7, 0 to 7, and 0 to 8."""
+    # Small numbers are drawn more often than others: spread them over all choices.
+    number, wrong = divmod(number * 1_000_003 % MANY, 9)
     number, much = divmod(number, 8)
     number, which = divmod(number, 8)
     blind, choice = divmod(number, 128)
