@@ -2,6 +2,8 @@
 
 What is asked depends on a few small numbers and on the order as it is, so that a life goes on where
 nearly every blindly chosen command would be refused; one step in three asks for something wrong.
+The numbers come from a seeded generator of the standard library: it repeats a life as exactly as
+Hypothesis would and takes a fiftieth of the time.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from tests.domain.choices import Choice, line_to_order, money
 
 if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
     from types import ModuleType
 
     from ordering.domain.order import Order
@@ -24,21 +28,6 @@ COMMANDS: Final[dict[str, ModuleType]] = {
     for file in sorted((Path(__file__).parents[2] / "functions" / "commands").glob("[a-z]*.py"))
 }
 """The module of each command, by its stem."""
-
-
-_BLIND: Final = sorted(set(COMMANDS) - {"place_order"})
-MANY: Final = len(_BLIND) * 128 * 8 * 8 * 9
-"""How many different choices there are for one step."""
-
-
-def choices_of(number: int) -> tuple[str, int, int, int, int]:
-    """Choose by a number below MANY: a command, 0 to 127, 0 to 7, 0 to 7, and 0 to 8."""
-    # Small numbers are drawn more often than others: spread them over all choices.
-    number, wrong = divmod(number * 1_000_003 % MANY, 9)
-    number, much = divmod(number, 8)
-    number, which = divmod(number, 8)
-    blind, choice = divmod(number, 128)
-    return _BLIND[blind], choice, which, much, wrong
 
 
 @cache
@@ -71,16 +60,92 @@ def place(currency: str, lines: list[tuple[int, int, int]], fee: int) -> Ask:
     return Ask("place_order", order_to_place(currency, lines, fee))
 
 
+def ask(stem: str, choice: Choice, order: Order) -> Ask:
+    """Choose what is asked of the order by one command."""
+    return Ask(stem, declarations(stem).choose_request(order, choice))
+
+
+@dataclass(frozen=True)
+class Step:
+    """The numbers by which the next command and its request are chosen.
+
+    ``leads_on`` is -1 for a command chosen blindly, by ``command``; otherwise it chooses one of
+    those that lead the order on from where it is.
+    """
+
+    leads_on: int
+    command: str
+    choice: Choice
+
+    def next_request(self, order: Order, *, may_cancel: bool = True) -> Ask:
+        """Choose what is asked of the order; an order that may not be cancelled gets a note."""
+        stem = self.command
+        if self.leads_on >= 0:
+            leading_on = likely(order)
+            stem = leading_on[self.leads_on % len(leading_on)]
+        if stem == "cancel_order" and not (may_cancel or order.is_cancelled):
+            stem = "add_note"
+        return ask(stem, self.choice, order)
+
+
+_BLIND: Final = sorted(set(COMMANDS) - {"place_order"})
+
+
+def random_steps(chance: random.Random, count: int) -> list[Step]:
+    """Draw the steps of one life; one command in three is chosen blindly."""
+    return [
+        Step(
+            leads_on=chance.randrange(64) if chance.randrange(3) else -1,
+            command=chance.choice(_BLIND),
+            choice=Choice(chance.randrange(8), chance.randrange(8), chance.randrange(9)),
+        )
+        for _ in range(count)
+    ]
+
+
+def random_order(chance: random.Random, most_lines: int) -> Ask:
+    """Draw an order to place; one in eight costs nothing."""
+    costs = chance.randrange(8) > 0
+    lines = [
+        (chance.randint(1, 40), costs * chance.randint(0, 9999), chance.randrange(8))
+        for _ in range(chance.randint(1, most_lines))
+    ]
+    return place(chance.choice(["JPY", "EUR", "KWD"]), lines, costs * chance.randint(0, 999))
+
+
+def live(first: Ask, steps: Sequence[Step], run: Callable[[Ask, Sequence[Step]], object]) -> None:
+    """Run a life; if it fails, fail with the fewest of its steps that do.
+
+    Raises:
+        AssertionError: the life failed. The message gives the order and the steps to repeat it.
+    """
+    failure = _failure(first, steps, run)
+    if failure is None:
+        return
+    fewest = list(steps)
+    for number in reversed(range(len(steps))):
+        fewer = fewest[:number] + fewest[number + 1 :]
+        if another := _failure(first, fewer, run):
+            fewest, failure = fewer, another
+    repeat = "\n".join(["this life fails:", repr(first), *map(repr, fewest)])
+    raise AssertionError(repeat) from failure
+
+
+def _failure(
+    first: Ask, steps: Sequence[Step], run: Callable[[Ask, Sequence[Step]], object]
+) -> Exception | None:
+    try:
+        run(first, steps)
+    except Exception as failure:  # noqa: BLE001 - whatever a life fails with, it is reported
+        return failure
+    return None
+
+
 def likely(order: Order) -> list[str]:
     """Name the commands that lead on from here, the more so the earlier and the more often."""
-    weights = {stem: declarations(stem).weight(order) for stem in COMMANDS if stem != "place_order"}
+    weights = {stem: declarations(stem).weight(order) for stem in _BLIND}
     return [
         stem
         for stem, weight in sorted(weights.items(), key=lambda item: -item[1])
         for _ in range(weight)
     ] or ["add_note"]
-
-
-def ask(stem: str, which: int, much: int, wrong: int, order: Order) -> Ask:
-    """Choose what is asked of the order by one command; see ``Choice``."""
-    return Ask(stem, declarations(stem).choose_request(order, Choice(which, much, wrong)))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections import Counter
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, get_args
 
 import pytest
-from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from pydantic import ValidationError
 
 from ordering.delivery.published import PublishedEvent
@@ -25,10 +24,12 @@ from ordering.domain.values import Status, Value
 from tests.documents import FOLDS, validator_of
 from tests.domain.largest_order import AT_A_LIMIT
 from tests.domain.laws import check
-from tests.domain.life import COMMANDS, MANY, Ask, ask, choices_of, likely, place
+from tests.domain.life import COMMANDS, Ask, Step, live, random_order, random_steps
 from tests.domain.vocabulary import NOW
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ordering.read_side.projection import Document
 
 STEPS = int(os.environ.get("STEPS", "200000"))
@@ -46,8 +47,6 @@ PAUSES = {
 }
 """How long it takes until the next step, if it is not an hour: returns come late now and then."""
 
-small = st.integers(0, 7)
-
 accepted: Counter[str] = Counter()
 refused: Counter[str] = Counter()
 invalid: Counter[str] = Counter()
@@ -56,44 +55,23 @@ codes: Counter[str] = Counter()
 visited: Counter[str] = Counter()
 
 
-class Life(RuleBasedStateMachine):
+class Life:
     """One order, from its placing on."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, first: Ask, *, may_cancel: bool) -> None:
         self.order: Order | None = None
         self.log: list[Recorded] = []
         self.documents: dict[str, Document | None] = dict.fromkeys(FOLDS)
         self.at = NOW
         self.steps = 0
-        self.may_cancel = False
+        self.may_cancel = may_cancel
+        self.send(first)
 
-    @initialize(
-        currency=st.sampled_from(["JPY", "EUR", "KWD"]),
-        lines=st.lists(
-            st.tuples(st.integers(1, 40), st.integers(0, 9999), small), min_size=1, max_size=4
-        ),
-        fee=st.integers(0, 999),
-        cancel=st.integers(1, CANCEL_EVERY),
-    )
-    def place(
-        self, currency: str, lines: list[tuple[int, int, int]], fee: int, cancel: int
-    ) -> None:
-        self.may_cancel = cancel == 1
-        self.send(place(currency, lines, fee))
-
-    @rule(number=st.integers(0, MANY - 1))
-    def step(self, number: int) -> None:
-        # One number for all choices: drawing each by itself takes longer than the step.
-        blind, choice, which, much, wrong = choices_of(number)
+    def step(self, step: Step) -> None:
         assert self.order is not None
-        # One command in three is any; blindly chosen ones are nearly all refused.
-        leading_on = likely(self.order)
-        stem = leading_on[choice // 3 % len(leading_on)] if choice % 3 else blind
-        if stem == "cancel_order" and not (self.may_cancel or self.order.is_cancelled):
-            stem = "add_note"
-        self.at += PAUSES.get((which, much), AN_HOUR)
-        self.send(ask(stem, which, much, wrong, self.order))
+        choice = step.choice
+        self.at += PAUSES.get((choice.which, choice.much), AN_HOUR)
+        self.send(step.next_request(self.order, may_cancel=self.may_cancel))
 
     def send(self, asked: Ask) -> None:
         self.steps += 1
@@ -169,11 +147,10 @@ class Life(RuleBasedStateMachine):
         for fact, told in (("held", "held"), ("in_fulfilment", "fulfilment")):
             assert getattr(order, fact) == (details[told] is not None)
 
-    def teardown(self) -> None:
-        if self.order is not None:
-            self.look_closely()
-            for name, document in self.documents.items():
-                validator_of(name).validate(document)
+    def end(self) -> None:
+        self.look_closely()
+        for name, document in self.documents.items():
+            validator_of(name).validate(document)
 
 
 FRACTIONS = {"discount", "tax_rate"}
@@ -194,20 +171,20 @@ def published(event: Recorded, version: int, at: datetime) -> PublishedEvent:
     return PublishedEvent("an-order", version, at, "operator", "c", "t", event.fact, event.after)
 
 
+def run(first: Ask, steps: Sequence[Step], *, may_cancel: bool) -> None:
+    life = Life(first, may_cancel=may_cancel)
+    for step in steps:
+        life.step(step)
+    life.end()
+
+
 @pytest.mark.parametrize("number", SEEDS)
 def test_money_quantities_status_and_log_agree_in_every_life(number: int) -> None:
-    life = seed(number)(type(f"Life{number}", (Life,), {}))
-    run_state_machine_as_test(
-        life,
-        settings=settings(
-            max_examples=STEPS // len(SEEDS) // STEPS_OF_A_LIFE,
-            stateful_step_count=STEPS_OF_A_LIFE,
-            database=None,
-            deadline=None,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    chance = random.Random(number)  # noqa: S311 - the same lives each time
+    for _ in range(STEPS // len(SEEDS) // STEPS_OF_A_LIFE):
+        may_cancel = chance.randrange(CANCEL_EVERY) == 0
+        first = random_order(chance, most_lines=4)
+        live(first, random_steps(chance, STEPS_OF_A_LIFE), partial(run, may_cancel=may_cancel))
 
 
 def test_these_lives_saw_all_that_there_is_to_see(capsys: pytest.CaptureFixture[str]) -> None:
