@@ -47,7 +47,7 @@ demo: $(READY) ## Place the Northwind orders through the API and check what the 
 test: check ## Everything, from the rules to the running system
 	@files=$$(mktemp -d) && chmod 755 $$files && \
 	  trap 'kill $$rules $$parts 2>/dev/null; wait; rm -rf $$files' EXIT && trap 'exit 1' INT TERM; \
-	  $(BIN)/python -m pytest -q tests/domain tests/clients tests/browser >$(VENV)/rules.log 2>&1 & rules=$$!; \
+	  $(BIN)/python -m pytest -q tests/domain tests/clients tests/browser tests/recipes >$(VENV)/rules.log 2>&1 & rules=$$!; \
 	  TMPDIR=$$files $(BIN)/python -m pytest -q tests/integration tests/faults >$(VENV)/parts.log 2>&1 & parts=$$!; \
 	  $(BIN)/python -m pytest tests/system; whole=$$?; \
 	  wait $$rules; whole=$$((whole || $$?)); cat $(VENV)/rules.log; \
@@ -66,7 +66,7 @@ check: $(READY) ## Format, lint, types, import contracts, architecture, template
 	PYTHONPATH=.:functions:layers/common $(BIN)/python $(BIN)/lint-imports
 	$(BIN)/python $(BIN)/cfn-lint template.yaml
 	PYTHONPATH=.:functions:layers/common $(BIN)/python -m infra.contracts --check
-	$(BIN)/python -m pytest -q tests/architecture
+	$(BIN)/python -m pytest -q --tb=line tests/architecture
 
 bench: $(READY) ## Measure the latencies of the stack that runs
 	@exec $(BIN)/python -m tests.benchmarks.latency

@@ -38,6 +38,20 @@ def validator_of(read_model: str) -> jsonschema.Draft202012Validator:
     raise AssertionError(f"no query reads {read_model}: its document has no schema")
 
 
+def check_document(read_model: str, document: Document | None) -> None:
+    """Check that a document is what its query says that it answers, no more and no less.
+
+    Raises:
+        AssertionError: it is not; the message is one sentence.
+    """
+    for error in validator_of(read_model).iter_errors(document):
+        where = "/".join(map(str, error.absolute_path)) or "its top level"
+        raise AssertionError(
+            f"the document of {read_model} is not what its query says that it answers: at {where},"
+            f" {error.message:.200}"
+        )
+
+
 @cache
 def _components() -> dict[str, Any]:
     document = json.loads((ROOT / "docs" / "api" / "openapi.json").read_text())

@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from infra.contracts import events, openapi, rules, samples
+from infra.contracts import events, openapi, picture, rules, samples
 from infra.contracts.compatibility import CURRENCIES, incompatibilities, unreadable_currencies
+from infra.contracts.declarations import check_functions
 from infra.contracts.functions import MissingDeclarationError
+from infra.local.template.model import TemplateError
 from ordering.domain.values import CURRENCY_DIGITS
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ ROOT: Final = Path(__file__).parents[2]
 GENERATORS: Final[tuple[Callable[[], Mapping[str, str]], ...]] = (
     events.documents,
     openapi.documents,
+    picture.documents,
     rules.documents,
     samples.documents,
 )
@@ -42,9 +45,10 @@ def main() -> int:
     check: bool = arguments.check
     documents: dict[str, str] = {}
     try:
+        check_functions()
         for generate in GENERATORS:
             documents |= generate()
-    except MissingDeclarationError as error:
+    except (MissingDeclarationError, TemplateError) as error:
         print(error, file=sys.stderr)
         return 1
     differing = [path for path, text in documents.items() if _committed(path) != text]

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from pydantic import AwareDatetime, BaseModel, Field, create_model
 
+from infra.contracts.declarations import sample_follows
+from infra.contracts.examples import events_of
+from infra.contracts.functions import MissingDeclarationError, files_of
 from infra.contracts.schemas import Schema, plain
 from ordering.delivery.envelope import (
     CONTENT_TYPE,
@@ -48,15 +51,49 @@ class Watermark(BaseModel):
 
 
 def documents() -> Mapping[str, str]:
-    """Return the schemas of the newest versions, and the AsyncAPI document of all versions."""
+    """Return the schemas of the newest versions, and the AsyncAPI document of all versions.
+
+    And a sample of each event that has none yet; those that there are stay as they are.
+    """
+    samples = _missing_samples()
     written = {
         f"{SCHEMAS}/{name}.v{event.schema_version}.json": json.dumps(schema_of(name), indent=2)
         + "\n"
         for name, event in EVENT_TYPES.items()
     }
     written[f"{SCHEMAS}/{WATERMARK}.json"] = json.dumps(_watermark_schema(), indent=2) + "\n"
-    asyncapi = yaml.safe_dump(_asyncapi(), sort_keys=False, allow_unicode=True, width=100)
-    return {**written, "docs/events/asyncapi.yaml": asyncapi}
+    asyncapi = yaml.safe_dump(_asyncapi(samples), sort_keys=False, allow_unicode=True, width=100)
+    return {**samples, **written, "docs/events/asyncapi.yaml": asyncapi}
+
+
+def _missing_samples() -> Mapping[str, str]:
+    """Return samples of events that have none: what the commands' samples record."""
+    missing = {
+        name: path
+        for name, event in EVENT_TYPES.items()
+        if not (_ROOT / (path := _sample_path(name, event.schema_version))).exists()
+    }
+    if not missing:
+        return {}
+    recorded = {
+        type(event.fact).__name__: event
+        for file in files_of("commands")
+        for _, event in events_of(*sample_follows(file.stem), file.stem)
+    }
+    for name, path in missing.items():
+        if name not in recorded:
+            raise MissingDeclarationError(
+                f"no command's `SAMPLE` records {name}: declare one that does in its test, or"
+                f" write {path}"
+            )
+    return {
+        path: json.dumps(json.loads(recorded[name].data()), indent=2) + "\n"
+        for name, path in missing.items()
+    }
+
+
+def _sample_path(name: str, version: int) -> str:
+    return f"{SAMPLES}/{name}.v{version}.json"
 
 
 def schema_of(name: str) -> Schema:
@@ -73,11 +110,11 @@ def schema_of(name: str) -> Schema:
     }
 
 
-def _asyncapi() -> dict[str, Any]:
+def _asyncapi(samples: Mapping[str, str]) -> dict[str, Any]:
     channel = "#/channels/orders"
     messages = {
         **{
-            f"{name}.v{version}": _message(name, version)
+            f"{name}.v{version}": _message(name, version, samples)
             for name, event in EVENT_TYPES.items()
             for version in range(1, event.schema_version + 1)
         },
@@ -125,7 +162,7 @@ def _asyncapi() -> dict[str, Any]:
     }
 
 
-def _message(name: str, version: int) -> dict[str, Any]:
+def _message(name: str, version: int, samples: Mapping[str, str]) -> dict[str, Any]:
     event = EVENT_TYPES[name]
     older = (
         "" if version == event.schema_version else f" (Not written any more: v{version + 1} is.)"
@@ -135,7 +172,8 @@ def _message(name: str, version: int) -> dict[str, Any]:
         "dataschema": {"const": f"urn:ordering:events:{name}:{version}"},
         "data": {"$ref": f"./schemas/{name}.v{version}.json"},
     }
-    sample = json.loads((_ROOT / SAMPLES / f"{name}.v{version}.json").read_text())
+    path = _sample_path(name, version)
+    sample = json.loads(samples.get(path) or (_ROOT / path).read_text())
     return {
         "name": f"{name}.v{version}",
         "title": f"{name}, version {version}",

@@ -79,9 +79,7 @@ def receipt(stem: str) -> dict[str, Any]:
 
 def answer(file: HttpFile) -> Any:  # noqa: ANN401 - a JSON document
     """Return what a query answers to its sample, of the order that the samples lead on."""
-    rows = declared(
-        file.stem, "example_rows", "a function from documents by read model to the SQL's rows"
-    )
+    rows = declared(file.stem, "example_rows")
     question = file.handler.question.model_validate(sample(file.stem))
     return json.loads(file.module.answer(question, rows(_documents())).body)
 

@@ -195,7 +195,7 @@ def _ask(command: HttpFile, order: Order | None, body: Mapping[str, Any], at: da
 
 def _requests(command: HttpFile, order: Order | None) -> Iterator[Mapping[str, Any]]:
     """Yield the different requests that the command's test chooses for the order."""
-    choose = declared(command.stem, "choose_request", "how to ask for the command")
+    choose = declared(command.stem, "choose_request")
     parts = () if order is None else (order.lines, order.payments, order.shipments, order.returns)
     known: list[Mapping[str, Any]] = []
     for which in range(max([3, *map(len, parts)])):
@@ -207,7 +207,7 @@ def _requests(command: HttpFile, order: Order | None) -> Iterator[Mapping[str, A
 
 
 def _weight(stem: str, order: Order) -> int:
-    weight: int = declared(stem, "weight", "how likely it is asked of an order")(order)
+    weight: int = declared(stem, "weight")(order)
     return weight
 
 

@@ -36,7 +36,9 @@ def names(files: list[Path]) -> list[str]:
 
 
 def function_of(file: Path) -> Function:
-    return next(f for f in TEMPLATE.functions.values() if f.stem == file.stem)
+    found = [f for f in TEMPLATE.functions.values() if f.stem == file.stem]
+    assert found, f"template.yaml: add a block for {file.stem}"
+    return found[0]
 
 
 def first_line(file: Path) -> str:

@@ -58,7 +58,8 @@ def missing(tables: Mapping[str, dict[str, str]], name: str) -> list[str]:
 
 @pytest.mark.parametrize("name", PROJECTORS)
 def test_a_read_models_table_has_the_columns_that_the_loops_need(name: str) -> None:
-    assert missing(tables_of(migrations()), name) == []
+    found = missing(tables_of(migrations()), name)
+    assert not found, "; ".join(found)
 
 
 @pytest.mark.parametrize("name", PROJECTORS)
@@ -75,7 +76,10 @@ def test_the_roles_may_use_a_read_models_table(name: str) -> None:
 
 
 def test_every_read_model_is_registered() -> None:
-    assert {*READ_MODELS} == {*PROJECTORS}, "READ_MODELS in ordering/read_side/query.py"
+    difference = sorted({*READ_MODELS} ^ {*PROJECTORS})
+    assert not difference, (
+        f"functions/projectors and READ_MODELS in ordering/read_side/query.py differ: {difference}"
+    )
 
 
 def test_what_a_table_lacks_is_named() -> None:

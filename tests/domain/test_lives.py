@@ -21,7 +21,7 @@ from ordering.domain.order import Order
 from ordering.domain.parts import RETURN_DAYS
 from ordering.domain.recorded import Recorded, parse
 from ordering.domain.values import Status, Value
-from tests.documents import FOLDS, validator_of
+from tests.documents import FOLDS, check_document
 from tests.domain.largest_order import AT_A_LIMIT
 from tests.domain.laws import check
 from tests.domain.life import COMMANDS, Ask, Step, live, random_order, random_steps
@@ -150,7 +150,7 @@ class Life:
     def end(self) -> None:
         self.look_closely()
         for name, document in self.documents.items():
-            validator_of(name).validate(document)
+            check_document(name, document)
 
 
 FRACTIONS = {"discount", "tax_rate"}

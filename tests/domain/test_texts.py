@@ -86,10 +86,10 @@ FIELDS = sorted(text_fields())
 
 
 def test_so_many_texts_are_tried() -> None:
-    assert len(FIELDS) == 35
+    assert len(FIELDS) >= 35  # of the commands of the first release
     assert LINES in FIELDS
-    refused = len(REFUSED) + len(BLANK) + len(BREAKS)
-    assert (refused * len(FIELDS), len(ACCEPTED) * len(FIELDS)) == (2275, 1155)
+    assert len(REFUSED) + len(BLANK) + len(BREAKS) == 65
+    assert len(ACCEPTED) == 33
 
 
 @pytest.mark.parametrize("field", FIELDS)

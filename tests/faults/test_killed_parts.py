@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 
 from infra.local.demo.run import Target, run_demo
+from ordering.read_side.query import READ_MODELS
 from tests.running_stack import lambda_client
 from tests.shared import eventually
 
@@ -105,7 +106,7 @@ def test_with_relays_killed_their_standbys_go_on_and_everything_is_equal(
     eventually(lambda: stack.log("publish_events").count("owns the shard") > owners)
 
 
-@pytest.mark.parametrize("stem", ["order_details", "customer_orders"])
+@pytest.mark.parametrize("stem", READ_MODELS)
 def test_with_a_projector_killed_everything_is_equal(stack: RunningStack, stem: str) -> None:
     report = asyncio.run(demo_while_killing(stack, lambda: stack.environments(stem)))
     assert_all_equal(report)

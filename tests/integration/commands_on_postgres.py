@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from commands import place_order
+from ordering.command_side import store
 from ordering.runtime.postgres import Database
 from tests.integration.requests import OPERATOR, body_of, request
 from tests.shared import an_order
@@ -18,6 +19,19 @@ class CountingDatabase(Database):
     def rows_meanwhile(self, *asked: Any) -> Any:  # noqa: ANN401 - as its base
         self.round_trips += 1
         return super().rows_meanwhile(*asked)
+
+
+class LosingDatabase(CountingDatabase):
+    """Loses the race so many times: somebody else has changed the order since it was loaded."""
+
+    losses = 0
+    lost = 0
+
+    def rows_meanwhile(self, statement: str, *asked: Any) -> Any:  # noqa: ANN401 - as its base
+        if statement == store.APPEND and self.lost < self.losses:
+            self.lost += 1
+            return [], None
+        return super().rows_meanwhile(statement, *asked)
 
 
 def placed(database: Database, idempotency_key: str = "") -> str:

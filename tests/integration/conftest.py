@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ordering.read_side.query import READ_MODELS
 from tests.databases import running_databases
 from tests.integration.commands_on_postgres import CountingDatabase
 
@@ -51,7 +52,7 @@ def owner(databases: Databases) -> Database:
 @pytest.fixture
 def projector(databases: Databases) -> Database:
     """Return a projector's connection to the read database, which is empty."""
-    databases.owner("read").rows("truncate order_details, customer_orders, watermarks")
+    databases.owner("read").rows(f"truncate {', '.join(READ_MODELS)}, watermarks")
     return databases.open("read", "ordering_projector")
 
 

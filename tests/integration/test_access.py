@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 def sufficient_scopes(stem: str) -> frozenset[str]:
     """Return the scopes of which any suffices, as the function's test declares them."""
-    scopes: frozenset[str] = declared(stem, "CALLERS", "who may call it; see tests/callers.py")
+    scopes: frozenset[str] = declared(stem, "CALLERS")
     return scopes
 
 

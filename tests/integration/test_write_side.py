@@ -9,11 +9,15 @@ import psycopg2
 import pytest
 
 from commands import apply_coupon, cancel_order, confirm_order, place_order
-from ordering.command_side import store
 from ordering.domain.evolution import evolve
 from ordering.domain.order import Order
 from ordering.domain.recorded import parse
-from tests.integration.commands_on_postgres import CountingDatabase, events_of, placed
+from tests.integration.commands_on_postgres import (
+    CountingDatabase,
+    LosingDatabase,
+    events_of,
+    placed,
+)
 from tests.integration.requests import body_of, checkout, customer, request
 from tests.shared import an_order
 
@@ -97,19 +101,6 @@ def test_a_lost_race_is_decided_anew(databases: Databases, owner: Database) -> N
     refused = {body_of(a)["code"] for a in answers if a["statusCode"] == 409}
     assert refused == {"order-already-confirmed"}
     assert events_of(owner, order_id) == [(1, "OrderPlaced"), (2, "OrderConfirmed")]
-
-
-class LosingDatabase(CountingDatabase):
-    """Loses the race so many times: somebody else has changed the order since it was loaded."""
-
-    losses = 0
-    lost = 0
-
-    def rows_meanwhile(self, statement: str, *asked: Any) -> Any:  # noqa: ANN401 - as its base
-        if statement == store.APPEND and self.lost < self.losses:
-            self.lost += 1
-            return [], None
-        return super().rows_meanwhile(statement, *asked)
 
 
 @pytest.mark.parametrize(

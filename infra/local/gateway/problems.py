@@ -14,7 +14,6 @@ from infra.local.logs import Logs
 
 # The codes are those of the layer's problem types, which this process does not import.
 CODES: Final[Mapping[int, str]] = {
-    400: "bad-request",
     401: "unauthorized",
     403: "forbidden",
     404: "route-not-found",
@@ -24,7 +23,6 @@ CODES: Final[Mapping[int, str]] = {
     503: "service-unavailable",
 }
 MESSAGES: Final[Mapping[int, str]] = {
-    400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",

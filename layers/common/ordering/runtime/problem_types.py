@@ -41,7 +41,6 @@ def _register(status: int, code: str, *sources: Source) -> ProblemType:
 PROBLEM_TYPES: Final[list[ProblemType]] = []
 """Every type that is not a command's own refusal."""
 
-BAD_REQUEST: Final = _register(400, "bad-request", Source.GATEWAY)
 UNAUTHORIZED: Final = _register(401, "unauthorized", Source.GATEWAY)
 FORBIDDEN: Final = _register(403, "forbidden", Source.GATEWAY)
 ROUTE_NOT_FOUND: Final = _register(404, "route-not-found", Source.GATEWAY)

@@ -1,0 +1,211 @@
+"""The recipes of CONTRIBUTING.md, carried out on a copy of the repository.
+
+tests/data/recipes has what is written by hand for each, as a patch. To change one, apply it to a
+copy, change the files there, and write ``git diff`` over it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT: Final = Path(__file__).parents[2]
+PATCHES: Final = ROOT / "tests" / "data" / "recipes"
+MOST_FILES: Final = 6
+"""So many files one recipe takes by hand at most; the rest is generated."""
+MOST_LINES: Final = {"command": 120, "query": 220}
+
+TESTS: Final = {
+    "command": ["tests/domain/test_change_billing_address.py", "tests/domain/test_events.py"],
+    "query": [
+        "tests/integration/test_get_order_shipments.py",
+        "tests/integration/test_read_side_freshness.py",
+        "tests/integration/test_read_side_gaps.py",
+        "tests/integration/test_read_side.py",
+    ],
+}
+"""What is run after ``make check``: the new test, and tests that look at all functions."""
+
+
+class Mistake(NamedTuple):
+    """What a recipe's reader may forget, and the sentence that names it."""
+
+    file: str
+    line: str
+    instead: str
+    sentence: str
+    step: str = "architecture"
+
+
+MISTAKES: Final = {
+    "a column": Mistake(
+        "infra/migrations/read/0005_order_shipments.sql",
+        "  last_event_time timestamptz\n",
+        "  other timestamptz\n",
+        "the table order_shipments needs the column last_event_time timestamptz",
+    ),
+    "a column of another type": Mistake(
+        "infra/migrations/read/0005_order_shipments.sql",
+        "  version integer not null,\n",
+        "  version text not null,\n",
+        "the table order_shipments needs the column version int",
+    ),
+    "a grant": Mistake(
+        "infra/migrations/read/0005_order_shipments.sql",
+        "grant select on order_shipments to ordering_query;\n",
+        "",
+        "grant both roles access to order_shipments",
+    ),
+    "the list of read models": Mistake(
+        "layers/common/ordering/read_side/query.py",
+        ', "order_shipments")',
+        ")",
+        "functions/projectors and READ_MODELS in ordering/read_side/query.py differ",
+    ),
+    "a field of the answer": Mistake(
+        "functions/projectors/order_shipments.py",
+        '"shipments": [],',
+        '"shipments": [], "surprise": 1,',
+        "the document of order_shipments is not what its query says that it answers",
+    ),
+    "the template's block": Mistake(
+        "template.yaml",
+        "      Handler: queries.get_order_shipments.handler\n",
+        "      Handler: queries.get_order.handler\n",
+        "template.yaml: add a block with `Handler: queries.get_order_shipments.handler`",
+        step="contracts",
+    ),
+    "a sample": Mistake(
+        "tests/integration/test_get_order_shipments.py",
+        "SAMPLE: Final",
+        "OTHER: Final",
+        "tests/integration/test_get_order_shipments.py: declare `SAMPLE`",
+        step="contracts",
+    ),
+    "who may call it": Mistake(
+        "tests/integration/test_get_order_shipments.py",
+        "CALLERS: Final",
+        "OTHER: Final",
+        "tests/integration/test_get_order_shipments.py: declare `CALLERS`",
+        step="contracts",
+    ),
+    "the answer's type": Mistake(
+        "functions/queries/get_order_shipments.py",
+        " -> Answer[Shipments] | NotFound:",
+        " -> Answer | NotFound:",
+        "functions/queries/get_order_shipments.py: annotate `answer`",
+        step="contracts",
+    ),
+}
+
+
+class Copy:
+    """A copy of the repository in which a recipe was carried out."""
+
+    def __init__(self, root: Path, recipe: str) -> None:
+        self.root = root
+        # Of git only the index: what a developer has not committed yet is tried too.
+        listed = self._run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT)
+        for name in listed.stdout.splitlines():
+            if (ROOT / name).is_file():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(ROOT / name, root / name)
+        self.checked(self._run("git", "init", "-q"))
+        patch = PATCHES / f"{recipe}.patch"
+        applied = self.checked(self._run("git", "apply", "--numstat", "--apply", str(patch)))
+        self.by_hand = {
+            name: int(lines)
+            for lines, _, name in (line.split("\t") for line in applied.splitlines())
+        }
+        self.checked(self.make("contracts"))
+
+    def make(self, target: str) -> subprocess.CompletedProcess[str]:
+        return self._run("make", target, f"VENV={sys.prefix}")
+
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._run(sys.executable, "-m", *arguments)
+
+    def _run(self, *command: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        path = os.pathsep.join((".", "functions", "layers/common"))
+        return subprocess.run(
+            command,
+            cwd=cwd or self.root,
+            env={**os.environ, "PYTHONPATH": path, "MAKEFLAGS": "", "TMPDIR": str(self.root)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    @staticmethod
+    def checked(ended: subprocess.CompletedProcess[str]) -> str:
+        assert ended.returncode == 0, (ended.stdout + ended.stderr)[-3000:]
+        return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Copy]]:
+    """Return what makes the copy of a recipe, once."""
+    roots: list[Path] = []
+
+    @cache
+    def copy_of(recipe: str) -> Copy:
+        root = tmp_path_factory.mktemp(recipe)
+        root.chmod(0o755)  # PostgreSQL, which is another user, keeps its files there
+        roots.append(root)
+        return Copy(root, recipe)
+
+    yield copy_of
+    for root in roots:
+        shutil.rmtree(root)
+
+
+@pytest.mark.parametrize("recipe", TESTS)
+def test_a_recipe_takes_few_files_by_hand(
+    copies: Callable[[str], Copy], recipe: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_hand = copies(recipe).by_hand
+    files, lines = len(by_hand), sum(by_hand.values())
+    with capsys.disabled():
+        print(f"\n{recipe}: {files} files, {lines} lines by hand")  # noqa: T201 - the figures
+    assert files <= MOST_FILES
+    assert lines <= MOST_LINES[recipe]
+
+
+@pytest.mark.parametrize("recipe", TESTS)
+def test_what_a_recipe_leads_to_passes_all_checks_and_its_tests(
+    copies: Callable[[str], Copy], recipe: str
+) -> None:
+    copy = copies(recipe)
+    copy.checked(copy.make("check"))
+    copy.checked(copy.python("pytest", "-q", *TESTS[recipe]))
+
+
+@pytest.mark.parametrize("forgotten", MISTAKES)
+def test_what_was_forgotten_is_one_sentence_of_make_check(
+    copies: Callable[[str], Copy], forgotten: str
+) -> None:
+    copy, mistake = copies("query"), MISTAKES[forgotten]
+    file = copy.root / mistake.file
+    right = file.read_text()
+    assert right.count(mistake.line) == 1
+    file.write_text(right.replace(mistake.line, mistake.instead))
+    # The two steps of `make check` that look for what a function needs, as it calls them.
+    if mistake.step == "contracts":
+        ended = copy.python("infra.contracts", "--check")
+    else:
+        ended = copy.python("pytest", "-q", "--tb=line", "tests/architecture")
+    file.write_text(right)
+    output = ended.stdout + ended.stderr
+    assert ended.returncode != 0
+    assert "Traceback" not in output
+    assert mistake.sentence in output
