@@ -15,6 +15,8 @@ from ordering.domain.evolution import record
 from ordering.domain.limits import MAX_LINES
 from ordering.runtime.problem_types import PROBLEM_TYPES, Source
 from tests.documents import FOLDS, check_document
+from tests.domain.largest_order import AT_A_LIMIT
+from tests.domain.life import COMMANDS, declarations
 from tests.domain.vocabulary import NOW
 from tests.shared import an_order
 
@@ -85,3 +87,16 @@ def test_the_local_gateway_answers_with_the_registered_codes() -> None:
         each.status: each.code for each in PROBLEM_TYPES if Source.GATEWAY in each.sources
     }
     assert registered == CODES
+
+
+@pytest.mark.parametrize("stem", COMMANDS)
+def test_each_refusal_of_a_command_is_met_by_its_test(stem: str) -> None:
+    test = declarations(stem)
+    text = Path(str(test.__file__)).read_text()
+    refusals = {
+        name: refusal.code
+        for name, refusal in vars(COMMANDS[stem]).items()
+        if isinstance(refusal, Refusal) and refusal.code not in AT_A_LIMIT
+    }
+    unmet = [name for name, code in refusals.items() if name not in text and code not in text]
+    assert not unmet, f"tests/domain/test_{stem}.py: assert what is refused with {unmet}"
