@@ -81,7 +81,7 @@ class Stack:
         template = load_template(settings.template, parameters)
         for warning in template.warnings:
             self._progress.warn(f"template.yaml: {warning}")
-        self.ports.require_free(broker=kafka.runs_here)
+        self.ports.require_free(broker=kafka.runs_here, aws_services=template.uses_aws_services)
         await self._start_parts(template, kafka)
         self._ready = True
         self._write_record()
@@ -123,7 +123,8 @@ class Stack:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._start_kafka(kafka, template))
                 group.create_task(self._start_databases(template, service))
-                group.create_task(self._start_aws_services(template))
+                if template.uses_aws_services:
+                    group.create_task(self._start_aws_services(template))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
         await self._start_apis(template, service, docs)

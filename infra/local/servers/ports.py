@@ -38,18 +38,20 @@ class Ports:
             raise StartError(f"AWS_PORT={aws} is no port number")
         return cls(base, base + 1, base + 2, base + 3, base + 4, base + 5, aws)
 
-    def require_free(self, *, broker: bool = True) -> None:
+    def require_free(self, *, broker: bool = True, aws_services: bool = True) -> None:
         """Raise StartError that names each port in use, what it is for, and who has it.
 
-        Without `broker` the two ports of Kafka are not needed: it runs elsewhere.
+        Without `broker` the two ports of Kafka are not needed: it runs elsewhere. Without
+        `aws_services` moto's is not: the template asks for none.
         """
         uses: dict[str, tuple[int, str]] = {
             "the HTTP API": (self.api, "PORT"),
             "Lambda's Invoke API": (self.invoke, "PORT"),
             "the write database": (self.write_database, "PORT"),
             "the read database": (self.read_database, "PORT"),
-            "AWS services (moto)": (self.aws, "AWS_PORT"),
         }
+        if aws_services:
+            uses["AWS services (moto)"] = (self.aws, "AWS_PORT")
         if broker:
             uses["Kafka"] = (self.kafka, "PORT")
             uses["Kafka's controller"] = (self.kafka_controller, "PORT")

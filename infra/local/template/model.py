@@ -166,6 +166,13 @@ class Template:
     access_log: AccessLog | None = None
 
     @property
+    def uses_aws_services(self) -> bool:
+        """Whether it has a bucket, a queue, an SNS topic, or a failure destination that is one."""
+        sources = [s for function in self.functions.values() for s in function.kafka_sources]
+        destinations = [s.on_failure for s in sources if (s.on_failure or "").startswith("arn:")]
+        return bool(self.buckets or self.queues or self.notification_topics or destinations)
+
+    @property
     def scopes(self) -> tuple[str, ...]:
         """The scopes that routes ask for, each once."""
         routes = (route for function in self.functions.values() for route in function.routes)

@@ -44,6 +44,16 @@ def test_kafka_s_ports_do_not_matter_when_it_runs_elsewhere(free_base: int) -> N
             ports.require_free()
 
 
+def test_the_port_of_aws_services_does_not_matter_to_a_template_that_asks_for_none(
+    free_base: int,
+) -> None:
+    ports = Ports.from_base(free_base)
+    with socket.create_server(("127.0.0.1", ports.aws)):
+        ports.require_free(aws_services=False)
+        with pytest.raises(StartError, match="for AWS services"):
+            ports.require_free()
+
+
 @pytest.fixture
 def free_base() -> int:
     for base in range(21_000, 30_000, 10):

@@ -1,7 +1,9 @@
 """template.yaml is read as CloudFormation and SAM read it, or refused by name."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -193,6 +195,27 @@ def test_a_kafka_source_has_its_settings_and_kafka_s_defaults(tmp_path: Path) ->
     assert (source.window_seconds, source.retries, source.pollers) == (0.5, -1, 2)
     assert source.partial_responses is True
     assert source.on_failure == "arn:aws:s3:::failed-local"
+
+
+@pytest.mark.parametrize(
+    ("destination", "resources", "uses"),
+    [
+        ("", {}, False),
+        ("kafka://failed", {}, False),
+        ("arn:aws:sqs:us-east-1:000000000000:failed", {}, True),
+        ("", {"buckets": {"Files": "files"}}, True),
+        ("", {"queues": {"Waiting": "waiting"}}, True),
+        ("", {"notification_topics": {"News": "news"}}, True),
+    ],
+)
+def test_aws_services_are_used_by_resources_and_failure_destinations(
+    tmp_path: Path, destination: str, resources: dict[str, Any], *, uses: bool
+) -> None:
+    source = "Stream: arn:k, Topics: [t], StartingPosition: LATEST"
+    if destination:
+        source += f", DestinationConfig: {{OnFailure: {{Destination: '{destination}'}}}}"
+    template = replace(load(tmp_path, event("MSK", source)), **{"buckets": {}, **resources})
+    assert template.uses_aws_services is uses
 
 
 def test_a_schedule_has_its_interval_and_input(tmp_path: Path) -> None:
