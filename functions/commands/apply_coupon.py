@@ -25,13 +25,13 @@ class ApplyCoupon(Coupon):
     code: SentText64
     percent_off: SentPercent | None = None
     amount_off: SentMoney | None = None
-    # The API's document tells of it as a choice between two schemas.
+    # The OpenAPI document has it as a choice between two schemas.
     model_config = ConfigDict(json_schema_extra={"x-exactly-one-of": ["percent_off", "amount_off"]})
 
     @model_validator(mode="wrap")
     @classmethod
     def _is_one_of_both(cls, sent: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:  # noqa: ANN401 - a validator sees whatever the client sent
-        # Instead of the coupon's own: this one tells with it what else is wrong.
+        # Not the coupon's own validator: this one reports all findings together.
         return validate_with(sent, validate, not_one_of_both)
 
 

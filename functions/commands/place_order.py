@@ -73,7 +73,7 @@ NOT_FOR_CUSTOMERS = Forbidden("placed-at-not-allowed", "Only operators may send 
 
 
 MINUTES_AHEAD = 5
-"""So much may the clock of an importing system be ahead of ours."""
+"""How far the clock of an importing system may be ahead of ours."""
 IN_THE_FUTURE = Invalid(
     "invalid-request",
     f"must not be in the future, by more than {MINUTES_AHEAD} minutes",

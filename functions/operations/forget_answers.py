@@ -29,7 +29,7 @@ returning 1
 
 
 class ForgetAnswers(DatabaseFunction):
-    """Deletes what is too old, as much as the invocation's time allows; the next hour goes on."""
+    """Deletes what is too old, as much as the invocation's time allows; the next run continues."""
 
     side = WriteSide
 

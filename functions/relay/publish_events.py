@@ -35,7 +35,7 @@ class Context(Protocol):
 
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, int]:
     """Relay the shard that the schedule's input names; the answer counts the events published."""
-    # Where the environment is told to end, the shard is handed over at once instead of at the
+    # When the environment is shut down, the shard is handed over at once instead of at the
     # lease's end.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     shard = int(event["shard"])

@@ -61,8 +61,8 @@ def _or_null(schema: Schema) -> Schema:
 
 
 def _object(properties: Schema, description: str = "") -> Schema:
-    said = {"description": description} if description else {}
-    return {**said, "type": "object", "properties": properties, "required": list(properties)}
+    described = {"description": description} if description else {}
+    return {**described, "type": "object", "properties": properties, "required": list(properties)}
 
 
 def _list_of(schema: Schema) -> Schema:
@@ -123,11 +123,11 @@ def _definitions(model: Any, definitions: dict[str, Schema]) -> Schema:  # noqa:
     adapter: TypeAdapter[Any] = TypeAdapter(model)
     schema = adapter.json_schema(mode="serialization", ref_template=template)
     for name, definition in schema.pop("$defs", {}).items():
-        definitions[name] = _answered(definition)
-    return _answered(schema)
+        definitions[name] = _nested_schema(definition)
+    return _nested_schema(schema)
 
 
-def _answered(schema: Schema) -> Schema:
+def _nested_schema(schema: Schema) -> Schema:
     written: Schema = without_defaults(plain(schema, tolerant=True, nulls=True), mention=False)
     return written
 
@@ -144,11 +144,11 @@ def _part(model: Any, definitions: dict[str, Schema]) -> Schema:  # noqa: ANN401
 
 
 def _sums(model: Any) -> Schema:  # noqa: ANN401 - a model whose fields are all amounts
-    said = {
+    fields = {
         name: {"description": field.description} if field.description else {}
         for name, field in model.model_fields.items()
     }
-    return _object({name: {**_MONEY, **about} for name, about in said.items()}, model.__doc__)
+    return _object({name: {**_MONEY, **about} for name, about in fields.items()}, model.__doc__)
 
 
 def documents() -> dict[str, Schema]:
@@ -181,7 +181,7 @@ def _add(document: Any, found: dict[str, Schema]) -> None:  # noqa: ANN401 - a T
     schema = adapter.json_schema(mode="serialization", ref_template=REFERENCE + "{model}")
     for name, definition in {**schema.pop("$defs", {}), document.__name__: schema}.items():
         if name not in found:
-            part = _answered(definition)
+            part = _nested_schema(definition)
             name_enums(part, found, name)
             found[name] = part
 

@@ -123,7 +123,7 @@ _OF_SCHEMAS: Final = {
 
 
 def _may_change(keyword: str, before: object) -> bool:
-    """Return whether it is an extension of our own that nobody relies on, or none did before."""
+    """Return whether it is an extension of our own that no reader relies on, or none did before."""
     is_relied_on = keyword in _HEEDED_EXTENSIONS and before is not None
     return keyword.startswith("x-") and not is_relied_on
 

@@ -103,7 +103,7 @@ def _documents() -> Mapping[str, dict[str, Any]]:
 
 @cache
 def problems() -> dict[str, dict[str, Any]]:
-    """Return an example of each problem that can be asked for, by its code.
+    """Return an example of each problem that a request can provoke, by its code.
 
     Where another command has other words for the same code, they are by code and stem.
     """
@@ -119,7 +119,7 @@ def problems() -> dict[str, dict[str, Any]]:
 
 
 def problem_named(code: str, stem: str) -> str | None:
-    """Name the example of a problem as this function tells of it, if there is one."""
+    """Name the example of a problem in this function's words, if there is one."""
     return next((name for name in (f"{code}.{stem}", code) if name in problems()), None)
 
 

@@ -1,4 +1,4 @@
-"""Headers and problems that operations share, as the OpenAPI document tells of them."""
+"""Headers and problems that operations of the OpenAPI document share."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def problems(file: HttpFile) -> dict[str, Any]:
 
 
 def _problem(file: HttpFile, status: int, codes: Mapping[str, str]) -> dict[str, Any]:
-    said = [
+    lines = [
         f"- `{code}`: {detail}" if detail else f"- `{code}`"
         for code, detail in sorted(codes.items())
     ]
@@ -38,7 +38,7 @@ def _problem(file: HttpFile, status: int, codes: Mapping[str, str]) -> dict[str,
         name = gateway_example(status)
         content["application/json"] = {"schema": schema, "examples": {name: _example(name)}}
     return {
-        "description": "\n".join([TITLES[status], "", *said]),
+        "description": "\n".join([TITLES[status], "", *lines]),
         "headers": headers_of_problem(file, status),
         "content": content,
         "x-problem-codes": sorted(codes),

@@ -131,8 +131,8 @@ class _Trials:
             self.accepted.update((stem, order.status) for stem in choices)
         return choices
 
-    def lead(self, order: Order, chance: random.Random, *, seldom: bool) -> None:
-        """Lead an order through a random life; ``seldom``: by what was done least before."""
+    def lead(self, order: Order, chance: random.Random, *, rarely: bool) -> None:
+        """Lead an order through a random life; ``rarely``: by what was done least before."""
         for step in range(_STEPS):
             at = _BEGIN + timedelta(days=step) + chance.choice(_LATER)
             choices = self.send_all(order, at)
@@ -143,7 +143,7 @@ class _Trials:
             if not moves or not chance.randrange(4):
                 moves = list(choices)
             stem = chance.choice(moves)
-            if seldom:
+            if rarely:
                 stem = min(moves, key=lambda move: self._chosen[move, order.status])
             self._chosen[stem, order.status] += 1
             order = record(order, chance.choice(choices[stem]))[1]
@@ -158,9 +158,9 @@ def _try(commands: Sequence[HttpFile]) -> _Trials:
     placed = [_ask(place, None, body, _BEGIN) for body in _requests(place, None)]
     for life in range(_LIVES):
         order = record(None, placed[life // 2 % len(placed)])[1]
-        if life % 2:  # go on from an order of a status that was seldom tried
+        if life % 2:  # go on from an order of a status that was rarely tried
             order = chance.choice(min(trials.orders.values(), key=len))
-        trials.lead(order, chance, seldom=bool(life & 2))
+        trials.lead(order, chance, rarely=bool(life & 2))
     missing = [each.status for each in DEFINITIONS if each.status not in trials.orders]
     if missing:
         raise AssertionError(f"no order came to {missing}: make the lives longer, or more of them")
@@ -168,7 +168,7 @@ def _try(commands: Sequence[HttpFile]) -> _Trials:
 
 
 def _rare_orders(commands: Sequence[HttpFile]) -> Iterator[Order]:
-    """Yield orders that random lives seldom come to, as a command's test makes them."""
+    """Yield orders that random lives rarely come to, as a command's test makes them."""
     by_stem = {command.stem: command for command in commands}
     for command in commands:
         for requests in getattr(module_of_test(command.stem), "RARE_LIVES", ()):

@@ -12,7 +12,7 @@ REFERENCE: Final = "#/components/schemas/"
 def plain(schema: Any, *, tolerant: bool, nulls: bool = False) -> Any:  # noqa: ANN401 - any part of a schema
     """Leave out what says nothing: generated titles and, unless there are ``nulls``, null.
 
-    Readers are told to tolerate unknown fields (``tolerant``), senders that they are refused.
+    The schemas allow unknown fields for readers (``tolerant``) and refuse them for senders.
     """
     if isinstance(schema, list):
         return [plain(part, tolerant=tolerant, nulls=nulls) for part in schema]

@@ -106,7 +106,7 @@ class Logs:
         self.close()
 
     def debug(self, text: str) -> None:
-        """Log what only somebody looking closely wants to see."""
+        """Log a detail, for debugging."""
         if self._verbose:
             self._put(_RUNNER, "DEBUG", _bytes(text))
 
@@ -223,7 +223,7 @@ def _text(entry: _Entry) -> str | None:
         return f"{level} {line.decode()}"
     try:
         return readable(line)
-    except Exception:  # noqa: BLE001 - whatever a function writes, the log of the others goes on
+    except Exception:  # noqa: BLE001 - whatever a function writes, the other logs continue
         return line.decode(errors="backslashreplace")
 
 

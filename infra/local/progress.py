@@ -42,11 +42,11 @@ class Progress:
         try:
             self._out.write(as_shown(text, self._out) + "\n")
             self._out.flush()
-        except (BrokenPipeError, ValueError):  # whoever was watching has gone; the stack goes on
+        except (BrokenPipeError, ValueError):  # the reader has gone; the stack keeps running
             pass
 
     def end(self) -> None:
-        """Close the pipe: whoever shows it has everything."""
+        """Close the pipe: all progress was written."""
         self._out.close()
 
     def _in(self, colour: str, text: str) -> str:

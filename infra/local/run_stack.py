@@ -1,4 +1,4 @@
-"""Runs a stack until it is told to stop: in the foreground, or detached from its terminal."""
+"""Runs a stack until it is stopped: in the foreground, or detached from its terminal."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ _READY: Final = "ready"  # the line by which the process that shows the start kn
 def run(settings: Settings, *, progress_out: TextIO, console: TextIO | None, colour: bool) -> int:
     """Run a stack until a signal stops it, and return the exit status.
 
-    `progress_out` is told how it starts; its log goes to `console`, or without one to a file.
+    `progress_out` gets the progress of its start; logs go to `console`, or without one to a file.
     """
     progress = Progress(progress_out, colour=colour)
     try:
@@ -75,7 +75,7 @@ async def _run(settings: Settings, logs: Logs, progress: Progress, *, detached: 
         status = 1
     except Exception as error:
         progress.failed(f"{type(error).__name__}: {error}\n{where}")
-        raise  # nobody has foreseen it: its traceback is for whoever mends this
+        raise  # unexpected: keep its traceback
     finally:
         stopping = True
         await stack.close()

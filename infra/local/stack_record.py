@@ -21,7 +21,7 @@ _RECORD: Final = "stack.json"
 
 @dataclass(frozen=True)
 class ChildRecord:
-    """A process of the stack; `created` (Unix time) tells it from a later one with its pid."""
+    """A process of the stack; `created` is Unix time, since a pid can be used again."""
 
     pid: int
     created: float
@@ -130,7 +130,7 @@ def remove_record(state_dir: Path) -> None:
 
 
 def child_record(pid: int) -> ChildRecord | None:
-    """Return the record of a running process of ours; None when it has just ended."""
+    """Return the record of a running process of the stack; None when it has just ended."""
     try:
         return ChildRecord(pid, psutil.Process(pid).create_time())
     except psutil.Error:
@@ -140,8 +140,8 @@ def child_record(pid: int) -> ChildRecord | None:
 def end_orphans(state_dir: Path) -> list[str]:
     """End what a killed runner has left behind, and return its names.
 
-    The kernel has told them to end, where it can; this waits for that, and then insists. What
-    resists even that no later start stumbles over again.
+    Where it can, the kernel has sent them a signal to end; this waits for that, then kills them.
+    What survives even that is not tried again at later starts.
     """
     record = read_record(state_dir)
     if record is None:

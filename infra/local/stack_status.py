@@ -1,4 +1,4 @@
-"""What a running stack's processes use, told from outside of it."""
+"""What a running stack's processes use, measured from outside."""
 
 import time
 from collections.abc import Iterator

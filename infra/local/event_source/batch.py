@@ -60,7 +60,7 @@ class PartitionBuffer:
 
     @property
     def drained(self) -> bool:
-        """Whether fetching should go on after it was stopped."""
+        """Whether fetching should resume after it was stopped."""
         return len(self._records) <= FULL_RECORDS // 2 and self._bytes <= FULL_BYTES // 2
 
     def add(self, records: Iterable[Record]) -> None:
@@ -113,7 +113,7 @@ def compose(
 class Outcome:
     """How one invocation ended.
 
-    `failures` has, per partition that is not done, the offset to go on from; `error` says why in
+    `failures` has, per partition that is not done, the offset to resume from; `error` says why in
     one line. A throttled invocation did not run at all.
     """
 
@@ -146,7 +146,7 @@ def read_partial_response(
     """Read the answer of a function with ReportBatchItemFailures.
 
     `{"batchItemFailures": [{"itemIdentifier": {"partition": "topic-0", "offset": 12}}]}`: each
-    named partition goes on from the lowest offset named. No answer, null and no failures mean
+    named partition resumes from the lowest offset named. No answer, null and no failures mean
     success. Anything else, or a record that was not in the batch, fails the whole batch.
     """
     try:

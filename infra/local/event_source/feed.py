@@ -53,8 +53,8 @@ class KafkaFeed:
     """Feeds from a Kafka cluster, beginning where the group's committed positions are.
 
     Where the group has none, the mapping's StartingPosition counts; `starting_timestamp` is for
-    AT_TIMESTAMP, in seconds since 1970. Where Kafka no longer has the position, it goes on with the
-    oldest record there is. A cluster that cannot be reached is tried for as long as it takes.
+    AT_TIMESTAMP, in seconds since 1970. Where Kafka no longer has the position, it begins at the
+    oldest record. A cluster that cannot be reached is tried for as long as it takes.
 
     `log` takes lines for the user, `log_error` those about what should not happen: fetching then
     begins again with what was not delivered. A topic that is deleted and made anew meanwhile breaks
@@ -75,7 +75,7 @@ class KafkaFeed:
         self._log = log
         self._log_error = log_error
         self._thread = threading.Thread(target=self._run, name=f"kafka-{source.group}", daemon=True)
-        self._begun = threading.Event()  # there is somebody to deliver to, or nobody ever will be
+        self._begun = threading.Event()  # set when delivery has begun, or never will
         self._closing = threading.Event()
         self._changed = threading.Event()  # something to commit, a resumed partition, or closing
         self._lock = threading.Lock()  # for what both threads write:
@@ -100,7 +100,7 @@ class KafkaFeed:
     def begin(self, deliver: Callable[[Fetched], None], broke: Callable[[Exception], None]) -> None:
         """Deliver from now on. What `deliver` raises is logged, and the records come again.
 
-        `broke` is told once, with the reason, that nothing more comes.
+        `broke` is called once, with the reason, when no more records will come.
         """
         self._deliver = deliver
         self._broke = broke
@@ -143,7 +143,7 @@ class KafkaFeed:
             except TopicReplacedError as problem:
                 self._on_loop(self._broke, problem)
                 return
-            except Exception as problem:  # noqa: BLE001 - whatever it is, somebody has to hear of it
+            except Exception as problem:  # noqa: BLE001 - it is reported to the source
                 if not self._positions:
                     self._on_loop(self._tell_failed, problem)
                     return
@@ -306,7 +306,7 @@ class KafkaFeed:
             self._on_loop(self._log, f"Kafka at {servers} {state}")
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> bool:
-        """Call something there soon; False when the loop is closed: nobody is left to hear it."""
+        """Call something in the loop's thread soon; return False when the loop is closed."""
         try:
             self._loop.call_soon_threadsafe(call, *arguments)
         except RuntimeError:

@@ -3,7 +3,7 @@
 Each poller composes one invocation after the other from those of its partitions that are ready, in
 turns: up to BatchSize records and 6 MB, as soon as the batching window has passed since the first
 of them was fetched. A partition has at most one batch in flight. One that fails leaves its poller
-until that is over (retry), so that the others go on. Positions are committed for what is done.
+until that is over (retry), so that the others continue. Positions are committed for what is done.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CLOSING_SECONDS: Final = 2.0
 
 
 class Pollers:
-    """Pollers from their start until they are closed, or until one meets what nobody foresaw.
+    """Pollers from their start until they are closed, or until one fails unexpectedly.
 
     `broken` then has that exception: what was fetched may be lost to them, so that others have to
     begin at the group's positions.

@@ -65,7 +65,7 @@ class RecordFeed(Protocol):
     def begin(self, deliver: Callable[[Fetched], None], broke: Callable[[Exception], None]) -> None:
         """Deliver from now on. What `deliver` raises is logged, and the records come again.
 
-        `broke` is told once, with the reason, that nothing more comes.
+        `broke` is called once, with the reason, when no more records will come.
         """
 
     def pause(self, partition: Partition) -> None:

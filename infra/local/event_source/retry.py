@@ -1,6 +1,6 @@
 """How an event-source mapping works off a batch of one partition that did not go through.
 
-The partition leaves its poller until this is over, so a failure holds up nobody else:
+The partition leaves its poller until this is over, so a failure delays no other partition:
 
 - The batch is tried again after 100 ms, doubling to 5 s; progress starts the back-off anew.
 - A reported offset (ReportBatchItemFailures) drops what is before it and counts as an attempt for
@@ -181,7 +181,7 @@ class PartitionRetry:
     async def _discard(self, condition: str, records: Sequence[Record]) -> bool:
         try:
             await self._give_up(records, condition, self._attempts, self._last)
-        except Exception as problem:  # noqa: BLE001 - nobody has taken it, for whatever reason
+        except Exception as problem:  # noqa: BLE001 - delivery failed, for whatever reason
             self._log(f"{self._position} cannot be given up, it is tried again: {problem!r}")
             return False
         return True

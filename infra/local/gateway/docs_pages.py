@@ -70,7 +70,7 @@ class Page:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Its headers: a page of ours loads what is ours, and nothing else."""
+        """Its headers: the page loads nothing from other hosts."""
         return {
             "content-type": self.content_type,
             "content-security-policy": _CONTENT_SECURITY_POLICY,

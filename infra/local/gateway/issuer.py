@@ -27,7 +27,7 @@ _BITS: Final = 2048
 
 
 class UnknownScopeError(ValueError):
-    """A token was asked for with scopes that there are not."""
+    """A token was requested with scopes that do not exist."""
 
     def __init__(self, scopes: Sequence[str]) -> None:
         super().__init__(f"there is no scope {', '.join(scopes)}; there are {', '.join(SCOPES)}")

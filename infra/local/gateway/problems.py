@@ -39,7 +39,7 @@ _MAX_REASON: Final = 500
 
 @dataclass(frozen=True)
 class Ids:
-    """By what a request is found again: the gateway's id for it, and whoever asked's own."""
+    """The ids by which a request is found in the logs: the gateway's and the client's own."""
 
     request_id: str
     correlation_id: str
@@ -77,7 +77,7 @@ def problem(status: int, detail: str, ids: Ids) -> web.Response:
 
 
 class FailedCalls:
-    """Logs why a function gave no answer to a request, by the ids that the client was told."""
+    """Logs why a function gave no answer, with the ids that are in the client's response."""
 
     def __init__(self, logs: Logs) -> None:
         self._logs = logs

@@ -59,23 +59,23 @@ class AsynchronousInvocations:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self, function: Function, payload: bytes, request_id: str) -> None:
-        said = f"{function.stem}: asynchronous invocation"
+        subject = f"{function.stem}: asynchronous invocation"
         expires = time.monotonic() + function.max_event_age
         retries = iter(self._retry_seconds[: function.async_retries])
         while True:
             try:
                 result = await self._attempt(function, payload, request_id, expires)
             except LambdaError as error:
-                self._logs.error(f"{said} given up: {error}")
+                self._logs.error(f"{subject} given up: {error}")
                 return
             if result.function_error is None:
                 return
             failure = result.payload.decode(errors="replace")
             wait = next(retries, None)
             if wait is None or time.monotonic() + wait > expires:
-                self._logs.error(f"{said}: given up: {failure}")
+                self._logs.error(f"{subject}: given up: {failure}")
                 return
-            self._logs.error(f"{said}: again in {wait:.0f} s: {failure}")
+            self._logs.error(f"{subject}: again in {wait:.0f} s: {failure}")
             await asyncio.sleep(wait)
 
     async def _attempt(
@@ -83,7 +83,7 @@ class AsynchronousInvocations:
     ) -> Invocation:
         """Run the function once it is not throttled; raises Throttled when that takes too long."""
         wait, longest = self._throttled_seconds
-        said = False
+        was_logged = False
         while True:
             try:
                 return await self._submit(function.name, payload, request_id=request_id)
@@ -91,8 +91,8 @@ class AsynchronousInvocations:
                 left = expires - time.monotonic()
                 if left <= 0 or function.concurrency == 0:
                     raise
-            if not said:
-                said = True
+            if not was_logged:
+                was_logged = True
                 self._logs.info(
                     f"{function.stem}: asynchronous invocation waits, {function.name} runs as "
                     "often as it may"

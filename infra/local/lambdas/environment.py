@@ -48,7 +48,7 @@ class Sandbox:
 
 
 class Owner(Protocol):
-    """Whom an environment tells what has become of it."""
+    """What an environment calls when its state changes."""
 
     def ready(self, environment: "Environment") -> None:
         """Hear that the function is initialised and takes its first invocation."""
@@ -101,7 +101,7 @@ class Environment:
     # ── what the owner does ──────────────────────────────────────────────────────────────────
 
     async def start(self) -> None:
-        """Start the process; whether the function then initialises is told to the owner."""
+        """Start the process; the owner is notified whether the function initialised."""
         sandbox = self._sandbox
         command = (*sandbox.launcher, sys.executable, "-m", "awslambdaric")
         try:
@@ -180,7 +180,7 @@ class Environment:
             return True
         self._job = None
         self._cancel_timer()
-        # Free as of now, not when it asks for the next one: a caller who goes on at once would
+        # Free as of now, not when it asks for the next one: a caller who continues at once would
         # otherwise find it busy and start another environment.
         self.state = State.IDLE
         self.last_used = time.monotonic()
@@ -195,7 +195,7 @@ class Environment:
         return True
 
     def answer_too_large(self) -> None:
-        """Answer with Lambda's error; the runtime gives up when it is told 413."""
+        """Answer with Lambda's error; the runtime gives up when it gets a 413."""
         limit = MAX_RESPONSE_BYTES
         self._fail(
             "Function.ResponseSizeTooLarge",

@@ -180,7 +180,7 @@ class EnvironmentPool:
             job.drop()
 
     def _first_waiting(self) -> Job | None:
-        """Take the first invocation out of the queue that somebody still waits for."""
+        """Take the first invocation out of the queue whose caller still waits."""
         while self._waiting:
             job = self._waiting.popleft()
             if not job.answer.cancelled():

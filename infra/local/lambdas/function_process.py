@@ -79,14 +79,14 @@ class FunctionProcess:
             except BlockingIOError:
                 return
             if not data:
-                self._loop.remove_reader(self._output)  # nobody can write any more
+                self._loop.remove_reader(self._output)  # the pipe is closed
                 return
             self._on_output(data)
             if len(data) < _PIPE_BYTES:
                 return
 
     def peak_memory_mb(self) -> float:
-        """Return the most memory it ever had resident; 0 where the system does not tell."""
+        """Return the most memory it ever had resident; 0 where the system does not report it."""
         if self._status < 0:
             return 0.0
         try:
@@ -99,7 +99,7 @@ class FunctionProcess:
     # ── what the operating system says ───────────────────────────────────────────────────────
 
     def started(self, transport: asyncio.SubprocessTransport) -> None:
-        """Follow the process; it may exit before `start` goes on."""
+        """Follow the process; it may exit before `start` returns."""
         self._transport = transport
         self.pid = transport.get_pid()
         self._loop.add_reader(self._output, self.drain)
@@ -130,7 +130,7 @@ class FunctionProcess:
 
     @staticmethod
     def _kill_group(leader: int) -> None:
-        with contextlib.suppress(ProcessLookupError):  # nobody is left in it
+        with contextlib.suppress(ProcessLookupError):  # all its processes have ended
             os.killpg(leader, signal.SIGKILL)
 
 

@@ -66,7 +66,7 @@ class Job:
     """An accepted invocation on its way: waiting, or running in an environment.
 
     `release` is called once, when the job is over, whether or not anybody still waits for it, and
-    is told whether it failed.
+    is called with whether it failed.
     """
 
     request_id: str
@@ -85,7 +85,7 @@ class Job:
         self.deadline_ms = int((time.time() + timeout) * 1000)
 
     def finish(self, payload: bytes, function_error: str | None, log_tail: str = "") -> None:
-        """Give the answer to whoever waits; a caller who has gone away changes nothing."""
+        """Give the answer to the caller; one who has gone away is ignored."""
         if self._end(failed=function_error is not None):
             answer = Invocation(200, payload, function_error, self.request_id, log_tail)
             self.answer.set_result(answer)
@@ -105,7 +105,7 @@ class Job:
         self._end(failed=False)
 
     def _end(self, *, failed: bool) -> bool:
-        """Mark the job as over; True when somebody still waits for its answer."""
+        """Mark the job as over; return True if its caller still waits for the answer."""
         if self.over:
             return False
         self.over = True

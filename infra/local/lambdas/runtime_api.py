@@ -19,7 +19,7 @@ _INIT_ERROR: Final = f"{_PREFIX}init/error"
 
 
 class Runtime(Protocol):
-    """What the Runtime API tells the environment it belongs to."""
+    """What the Runtime API calls in the environment that it belongs to."""
 
     @property
     def function_arn(self) -> str:

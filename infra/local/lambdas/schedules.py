@@ -29,7 +29,7 @@ class Schedules:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Fire every schedule once, and go on firing."""
+        """Fire every schedule once, then at its interval."""
         self._tasks = [
             asyncio.create_task(self._run(function, schedule))
             for function in self._functions.values()

@@ -166,7 +166,7 @@ def _version(java: str) -> str:
         answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
         found = re.search(r'version "([\d.]+)', answer.stderr)
     if found is None:
-        raise StartError(f"{java} does not tell its version")
+        raise StartError(f"{java} does not report its version")
     return found[1].rstrip(".")
 
 

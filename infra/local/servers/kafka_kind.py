@@ -27,6 +27,6 @@ def keep_kind(state_dir: Path, choice: Choice) -> None:
         (state_dir / _FILE).write_text(kind + "\n")
     elif kept != kind:
         raise StartError(
-            f"this state's events are in KAFKA={kept}, not in KAFKA={kind}; go on with the former, "
+            f"this state's events are in KAFKA={kept}, not in KAFKA={kind}; use the former, "
             "or forget all data (make reset)"
         )

@@ -29,7 +29,7 @@ def end(processes: Collection[psutil.Process]) -> None:
 
 
 def runs(process: psutil.Process) -> bool:
-    """Return whether a process does anything yet: one that nobody waits for stays as a zombie."""
+    """Return whether a process is running: one that its parent has not reaped is a zombie."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:

@@ -104,7 +104,7 @@ def _listeners() -> dict[int, str]:
 
 
 def accepts_connections(port: int) -> bool:
-    """Return whether somebody listens on that port of this machine."""
+    """Return whether a process listens on that port of this machine."""
     with socket.socket() as probe:
         probe.settimeout(0.2)
         return probe.connect_ex((HOST, port)) == 0

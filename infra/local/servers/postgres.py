@@ -170,9 +170,9 @@ class PostgresCluster:
             process = psutil.Process(pid)
             command = process.cmdline() if runs(process) else []
         except (OSError, ValueError, psutil.Error):
-            return  # none, or nobody has that pid: the server sees to it by itself
+            return  # no file, or no such process: the server removes a stale file itself
         if str(self._data) not in command:
-            # The pid is a zombie's or belongs to somebody else by now. Left there, the server would
+            # The pid is a zombie's or another program's by now. With that file, the server would
             # not start.
             lock.unlink()
             return

@@ -71,7 +71,7 @@ def read_api(api: Properties, log_groups: Collection[str]) -> HttpApiSettings:
 
 
 def _authorizer(authorizer: Properties) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
-    """Return issuer, audience and the scopes asked for; a Lambda authorizer is refused."""
+    """Return issuer, audience and the required scopes; a Lambda authorizer is refused."""
     if (source := authorizer.text("IdentitySource", _TOKEN_SOURCE)) != _TOKEN_SOURCE:
         raise TemplateError(f"{authorizer.where}.IdentitySource: cannot read {source}")
     jwt = authorizer.block("JwtConfiguration")

@@ -142,7 +142,7 @@ def _is_intrinsic(value: Mapping[str, Yaml]) -> bool:
 
 
 def _log_settings(function: Properties) -> dict[str, str]:
-    """Return the variables by which Lambda tells the runtime how to log."""
+    """Return the variables by which Lambda configures the runtime's logging."""
     logging = function.block("LoggingConfig")
     logging.cloud_only(["LogGroup", "SystemLogLevel"])
     settings = {}

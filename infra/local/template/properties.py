@@ -8,7 +8,7 @@ from infra.local.template.model import TemplateError
 
 
 class Properties:
-    """The properties of one block, each read once; `finish` refuses what nobody has read.
+    """The properties of one block, each read once; `finish` refuses those that were not read.
 
     `cloud_only` collects the names of properties that have their effect only in the cloud.
     """

@@ -136,7 +136,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         return _Asked(addressed, command, request_hash)
 
     def _hash(self, order_id: str | None, body: object) -> bytes:
-        """Return what tells one request from another, as they were sent.
+        """Return what distinguishes one request from another, as they were sent.
 
         It is kept for a week: nothing may be in it that a deployment changes, such as a new field
         of the command that this caller does not send.
@@ -201,7 +201,7 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
             "events": [type(fact).__name__ for fact in facts],
         }
         body = to_json(answer).decode()
-        answered = partial(self._answered, addressed, "accepted", answer, body)
+        answered = partial(self._response_with_line, addressed, "accepted", answer, body)
         if not events and addressed.idempotency_key is None:
             return answered()
         try:
@@ -259,11 +259,13 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         answer = json.loads(remembered.answer)
         # jsonb has an order of its own; the same answer is the same to the letter.
         first = {name: answer[name] for name in ("order_id", "version", "status", "events")}
-        response, line = self._answered(asked.addressed, "replayed", first, to_json(first).decode())
+        response, line = self._response_with_line(
+            asked.addressed, "replayed", first, to_json(first).decode()
+        )
         response["headers"]["idempotency-replayed"] = "true"
         return response, line
 
-    def _answered(
+    def _response_with_line(
         self, addressed: _Addressed, message: str, answer: Mapping[str, Any], body: str
     ) -> tuple[Response, str]:
         """Make the response with the answer, and its log line."""
@@ -276,7 +278,9 @@ class CommandFunction(HttpFunction, Generic[CommandT]):
         if self.opens_an_order:
             headers["location"] = f"/orders/{order_id}"
         response = json_response(201 if self.opens_an_order else 200, body, headers)
-        return response, self._line(addressed.request, response["statusCode"], message, **answer)
+        return response, self._request_line(
+            addressed.request, response["statusCode"], message, **answer
+        )
 
 
 def _same(asked: _Asked[CommandT]) -> _Asked[CommandT]:

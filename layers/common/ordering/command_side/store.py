@@ -140,9 +140,9 @@ def append(
 ) -> ResultT | None:
     """Write state, events, outbox rows and the remembered answer in one statement.
 
-    ``read_version`` is 0 for a new order. Without events only the answer is written. Gives what
-    ``meanwhile`` gives, which is run while the database works. None: somebody else changed the
-    order since it was read, and nothing was written.
+    ``read_version`` is 0 for a new order. Without events only the answer is written. Returns what
+    ``meanwhile`` returns, which is called while the database works. None: a concurrent command
+    changed the order since it was read, and nothing was written.
 
     Raises:
         EventTooLargeError: an event's data has more than ``MAX_EVENT_BYTES``; nothing was written.
@@ -185,8 +185,7 @@ def append(
             return None
         raise
     except DatabaseUnavailableError as error:
-        # Which of the two is locked does not tell: the first request with a key locks its order,
-        # and a second one with it waits there.
+        # Key or order: the first request with a key locks its order, and the second waits there.
         if idempotency_key and isinstance(error.__cause__, postgres_errors.LockNotAvailable):
             raise KeyInUseError from error
         raise

@@ -121,7 +121,7 @@ class OutboxRead:
 
     @property
     def is_all(self) -> bool:
-        """Whether the read found everything that it saw, but for withheld orders."""
+        """Whether the read returned all waiting rows, except those of withheld orders."""
         size = sum(len(event.data.encode()) for event in self.events)
         return len(self.events) < _BATCH and size < _BATCH_BYTES
 
@@ -147,7 +147,7 @@ class Outbox:
         self._names = {"shard": shard, "owner": owner, "lease": LEASE_SECONDS}
 
     def acquire(self) -> bool:
-        """Take the lease if nobody has it; return whether this relay has it now."""
+        """Take the lease if it is free; return whether this relay has it now."""
         return bool(self._database.rows(_ACQUIRE, self._names))
 
     def read(
@@ -160,7 +160,7 @@ class Outbox:
     ) -> OutboxRead:
         """Renew the lease, delete the ``published`` rows and read the next events.
 
-        Events of ``withheld`` orders are left out. ``waiting`` tells commands to notify;
+        Events of ``withheld`` orders are left out. ``waiting`` makes commands notify;
         ``caught_up_at`` is the shard's T, if there is a new one.
 
         Raises:

@@ -57,7 +57,7 @@ def read(value: bytes) -> PublishedEvent | Watermark:
     """Read a record's value.
 
     Raises:
-        BadRecordError: not a CloudEvent of ours, or its data does not fit its schema.
+        BadRecordError: not a CloudEvent of this service, or its data does not fit its schema.
     """
     try:
         record = json.loads(value)

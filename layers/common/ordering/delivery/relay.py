@@ -1,4 +1,4 @@
-"""The relay: one shard of the outbox to Kafka, in order, by whoever holds the shard's lease.
+"""The relay: one shard of the outbox to Kafka, in order, by the relay that holds the shard's lease.
 
 A row is deleted only when Kafka has acknowledged its event, so a crash repeats events and loses
 none. While there is nothing to publish the relay sleeps until a command notifies it.
@@ -30,9 +30,9 @@ _LOOK_SECONDS: Final = 0.002
 _STANDBY_SECONDS: Final = 0.5
 _FIRST_BACKOFF_SECONDS: Final = 0.25
 _DATABASE_BACKOFF_SECONDS: Final = 0.5
-"""At most: within a second of a failover's end the relay goes on."""
+"""At most: within a second of a failover's end the relay continues."""
 _BUS_BACKOFF_SECONDS: Final = 1.0
-"""Always: enough for a standby to take over, and a relay without one goes on as soon."""
+"""Always: enough for a standby to take over; without one the relay itself continues then."""
 _LONGEST_BACKOFF_SECONDS: Final = 4.0
 
 

@@ -145,7 +145,7 @@ class Topic:
                         headers=_HEADERS,
                     )
                 except MessageSizeTooLargeError as error:
-                    # Refused by the producer itself, which goes on.
+                    # Rejected before sending; the producer stays usable.
                     delivery.refused[number] = _reason(error)
         except Exception as error:  # noqa: BLE001 - kafka-python raises more than KafkaError
             trouble = error

@@ -11,9 +11,9 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Refusal:
-    """A rule said no.
+    """A command was refused by a rule.
 
-    ``code`` is stable and kebab-case, for programs; ``detail`` tells a person why, and what to do.
+    ``code`` is stable and kebab-case, for programs; ``detail`` tells people why and what to do.
     """
 
     code: str

@@ -1,4 +1,4 @@
-"""How each event changes the Order, and what readers are told of that. Pure."""
+"""How each event changes the Order, and what its event says about the result. Pure."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def price(
 
 
 def _with_amounts(line: Line, total: Decimal, share: Decimal, currency: str) -> Line:
-    """Return the line itself where nothing changes: readers are told of those that did."""
+    """Return the line itself where nothing changes: events carry only changed lines."""
     tax = round_to_currency((total - share) * line.tax_rate, currency)
     if (line.total, line.coupon_share, line.tax) == (total, share, tax):
         return line

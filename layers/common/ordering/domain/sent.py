@@ -53,7 +53,7 @@ def _pattern(controls: str) -> str:
 
 _ONE_LINE: Final = _pattern(r"\x00-\x1F\x7F-\x9F" + _SEPARATORS)
 _LINES: Final = _pattern(r"\x00-\x08\x0B\x0C\x0E-\x1F\x7F-\x9F")
-# For JSON Schema, in the part of the syntax that all dialects have; it does not tell blanks.
+# For JSON Schema, in the part of the syntax that all dialects have; it cannot exclude blank texts.
 _REFUSED_SCHEMA: Final = r"\u202A-\u202E\u2066-\u2069\uFFF9-\uFFFB\uFFFE\uFFFF"
 _SCHEMAS: Final = {
     _ONE_LINE: rf"^[^\u0000-\u001F\u007F-\u009F\u2028\u2029{_REFUSED_SCHEMA}]*$",

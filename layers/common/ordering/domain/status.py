@@ -120,11 +120,11 @@ DEFINITIONS: Final = (
         lambda _: True,
     ),
 )
-"""Every status. An order has the first whose definition holds: what asks for somebody's action
+"""Every status. An order has the first whose definition holds: what requires an action
 comes before how far the order has got."""
 
 
 def status_of(order: Order, units: Units, balance: Balance) -> Status:
-    """Return the order's status; its units and balance are summed up by whoever asks."""
+    """Return the order's status; the caller passes its units and balance."""
     now = Standing(order, units, balance)
     return next(definition.status for definition in DEFINITIONS if definition.holds(now))

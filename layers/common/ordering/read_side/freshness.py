@@ -117,7 +117,7 @@ class Freshness:
             detail = f"The order {unseen[0]} has not arrived in {self.read_model} yet."
         elif self._is_too_old(requested):
             known = f"is as of {rfc3339(self.as_of)}" if self.as_of else "has no known age yet"
-            detail = f"{self.read_model} {known}; max-age={requested.max_age} was asked for."
+            detail = f"{self.read_model} {known}; max-age={requested.max_age} was requested."
         else:
             return None
         return Problem(

@@ -91,7 +91,7 @@ class Keyset:
             types = self.columns.values()
             values = [t.read(text) for t, text in zip(types, texts, strict=True)]
         after = {f"after_{name}": value for name, value in zip(self.columns, values, strict=True)}
-        # One row more than asked for shows whether there is a next page.
+        # One row more than the limit shows whether there is a next page.
         return {**after, "page_rows": question.limit + 1}
 
     def body(self, question: PagedQuestion, rows: Sequence[Row]) -> str:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 # One statement, so that rows and positions are written together or not at all. From the first gap
 # on as_of stands still:
 # - a batch begins behind where the last one ended: records were skipped (by retention, or by
-#   somebody who moved the group's offsets), and nobody knows which;
+#   an operator who moved the group's offsets), and which is unknown;
 # - before next_offset there is an event that is not applied, or a watermark that is newer than
 #   every one that was read there: the topic was deleted and made anew, or its log lost its end, and
-#   nobody knows what is missing;
+#   what is missing is unknown;
 # - an event reuses a version that is applied: the write side was restored to an earlier time.
 # A watermark that is redelivered is not taken again. One that is later than this database's clock
 # shows that a clock is wrong: it neither moves as_of nor proves anything. An as_of that lies in the
@@ -150,7 +150,7 @@ class Partition:
 
 
 def report_positions(rows: Iterable[Row]) -> None:
-    """Log and count the partitions whose as_of does not go on."""
+    """Log and count the partitions whose as_of stands still."""
     for partition, gap_at, gap_reason, ahead in rows:
         if gap_at is not None:
             log_event(

@@ -2,7 +2,7 @@
 
 A batch costs two round trips, however many events it has: read the rows of its orders, write them
 back together with the versions applied, the positions and the watermarks. A partition stops at its
-first failure, whose offset is reported; the other partitions go on.
+first failure, whose offset is reported; the other partitions continue.
 """
 
 from __future__ import annotations

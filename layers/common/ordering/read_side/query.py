@@ -44,7 +44,7 @@ READ_MODELS: Final = ("order_details", "customer_orders")
 """Every read model; each is a table of its name with one row and one version per order."""
 
 # Asked of each read model that the question reads. Others' orders are as unseen as those that do
-# not exist: a token must not tell of them.
+# not exist: a token must not reveal them.
 _APPLIED: Final = """
   (select coalesce(json_object_agg(order_id, version), '{{}}') from {read_model}
    where order_id = any(%(token_orders)s::uuid[])
@@ -98,10 +98,10 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         super().__init__()
 
     def _respond(self, request: Request) -> tuple[Response, str]:
-        response = self._answered(request)
-        return response, self._line(request, response["statusCode"], "answered")
+        response = self._response_to(request)
+        return response, self._request_line(request, response["statusCode"], "answered")
 
-    def _answered(self, request: Request) -> Response:
+    def _response_to(self, request: Request) -> Response:
         requested = ConsistencyRequest.of(request.headers)
         try:
             question = self.question.model_validate({**request.query, **request.path_parameters})

@@ -21,7 +21,7 @@ def token(order_id: str, version: int) -> str:
 
 
 def parse_tokens(header: str) -> dict[str, int]:
-    """Read one or more tokens, comma-separated: order id to the highest version asked for.
+    """Read one or more tokens, comma-separated: order id to the highest version requested.
 
     Raises:
         BadTokenError: a part is no token, or there are more than ``MAX_TOKENS``.

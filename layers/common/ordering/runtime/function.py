@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 _FAILURE = 500
 _SPARE_SECONDS = 1.0
 """Of an invocation, for what follows the last answer of the database."""
-_OUR_FAULT = Problem(INTERNAL_ERROR, "This is our fault; it is logged by its id.")
+_INTERNAL_ERROR = Problem(INTERNAL_ERROR, "This is our fault; it is logged by its id.")
 # Idempotency keys are the caller's own: those of callers without a name would be everybody's.
 # OpenID Connect Core 1.0, section 2: at most 255 characters. It is stored with each event and note.
 _LONGEST_SUBJECT = 255
-_NOBODY = Problem(
+_NO_SUBJECT = Problem(
     NO_SUBJECT,
     f"The access token has no sub of 1 to {_LONGEST_SUBJECT} characters, which names who calls.",
 )
@@ -90,7 +90,7 @@ class HttpFunction(DatabaseFunction, ABC):
         request = Request.of(event, self.scope_prefix)
         try:
             if not 0 < len(request.principal.subject) <= _LONGEST_SUBJECT:
-                raise _NOBODY  # noqa: TRY301 - it is answered like every other problem
+                raise _NO_SUBJECT  # noqa: TRY301 - it is answered like every other problem
             response, ready = self._respond(request)
         except Problem as problem:
             response, ready = self._problem(
@@ -106,14 +106,14 @@ class HttpFunction(DatabaseFunction, ABC):
             )
         except Exception as error:  # noqa: BLE001 - the loop's own bug is a 500 with an id, logged in full
             response, ready = self._problem(
-                request, _OUR_FAULT, "failed", level="ERROR", exception=format_traceback(error)
+                request, _INTERNAL_ERROR, "failed", level="ERROR", exception=format_traceback(error)
             )
         write_log_line(ready)
         return response
 
     @abstractmethod
     def _respond(self, request: Request) -> tuple[Response, str]:
-        """Answer the request; give the answer and the log line that tells of it.
+        """Answer the request; return the answer and its log line.
 
         Raises:
             Problem: the answer is no.
@@ -132,9 +132,9 @@ class HttpFunction(DatabaseFunction, ABC):
     ) -> tuple[Response, str]:
         """Return the answer that is a problem, and its log line."""
         response = problem_response(problem, request.correlation_id)
-        return response, self._line(request, problem.status, message, level=level, **fields)
+        return response, self._request_line(request, problem.status, message, level=level, **fields)
 
-    def _line(
+    def _request_line(
         self,
         request: Request,
         status: int,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES: Final = 256 * 1024
 MAX_ERRORS: Final = 1000
 _SHOWN_CHARACTERS: Final = 100
-"""Of what a client sent, in what is said about it: a log line has at most 256 KB."""
+"""How much of a client's input a log line or problem repeats; a log line has at most 256 KB."""
 SELL_SCOPE: Final = "orders:sell"
 OPERATE_SCOPE: Final = "orders:operate"
 NOBODY: Final = ""
@@ -113,7 +113,7 @@ class Principal:
 
 
 def _name_of(claim: object) -> str:
-    """Return the claim if it names somebody; empty for null, what is blank, and what is no text."""
+    """Return the claim if it is a non-blank text, else an empty text."""
     return claim if isinstance(claim, str) and not _NO_NAME.fullmatch(claim) else ""
 
 
@@ -228,7 +228,7 @@ def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(members):
         counts = Counter(name for name, _ in members)
         twice = next(name for name, count in counts.items() if count > 1)
-        # Which of the two the sender meant nobody can know.
+        # It is ambiguous which of the two the sender meant.
         raise _BadMemberError(
             f"the name {twice[:_SHOWN_CHARACTERS]!r} is there twice in one object"
         )

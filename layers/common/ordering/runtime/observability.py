@@ -1,6 +1,6 @@
 """Structured logs and EMF metrics, alike in every function (Powertools).
 
-What is measured is said in the log line of what happened: one line is both.
+Metrics are part of the log line of the event that they count (CloudWatch embedded metric format).
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ _OPTIONS: Final = {
     # database may decide which characters a text can have.
     "client_encoding": "UTF8",
 }
-# SQLSTATEs that end without a change of ours (PostgreSQL manual, appendix A).
+# SQLSTATEs of transient errors (PostgreSQL manual, appendix A).
 _TEMPORARY_CLASSES: Final = {
     "08",  # connection exceptions
     "28",  # passwords and tokens rotate; a proxy signs in with the first statement
@@ -71,10 +71,10 @@ class DatabaseUnavailableError(Exception):
 
 
 def is_temporary(error: psycopg2.Error) -> bool:
-    """Return whether the same statement may succeed later, without a change of ours.
+    """Return whether the same statement may succeed when it is simply retried later.
 
-    psycopg2's own classes do not tell: a standby that refuses to write is an InternalError, and an
-    index entry that is too large is an OperationalError.
+    psycopg2's own classes do not show it: a standby that refuses to write is an InternalError,
+    and an index entry that is too large is an OperationalError.
     """
     if error.pgcode is None:
         # The connection could not be opened or was lost: libpq gives no SQLSTATE for it. A bare
@@ -152,7 +152,7 @@ def _wait_for(watched: select.poll, until: float) -> None:
 class Database:
     """A lazily opened connection that is opened anew when the server went away.
 
-    ``answer_by`` is when, by ``time.monotonic``, whoever uses it needs its answers: the end of the
+    ``answer_by`` is when, by ``time.monotonic``, the caller needs its answers: the end of the
     invocation.
     """
 
