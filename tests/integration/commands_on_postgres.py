@@ -50,3 +50,16 @@ def events_of(owner: Database, order_id: str) -> list[tuple[int, str]]:
             {"id": order_id},
         )
     ]
+
+
+def make_too_large(owner: Database, order_id: str) -> None:
+    """Make an order's events too large; the limits keep those of orders from today smaller."""
+    owner.rows(
+        "update orders set state = jsonb_set(state, '{lines}', ("
+        "  select jsonb_agg(state #> '{lines,0}' || jsonb_build_object("
+        "    'line_id', line_id, 'sku', %(sku)s, 'name', %(name)s,"
+        "    'ordered', 1000000, 'unit_price', '999999999999.99'))"
+        "  from generate_series(1, 500) as line_id"
+        ")) where order_id = %(id)s",
+        {"sku": "\x01" * 64, "name": "\x01" * 200, "id": order_id},
+    )

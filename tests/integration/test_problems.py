@@ -32,7 +32,12 @@ from ordering.runtime.problem_types import (
     Source,
 )
 from queries import get_order, list_customer_orders
-from tests.integration.commands_on_postgres import CountingDatabase, LosingDatabase, placed
+from tests.integration.commands_on_postgres import (
+    CountingDatabase,
+    LosingDatabase,
+    make_too_large,
+    placed,
+)
 from tests.integration.projections import new_order
 from tests.integration.requests import body_of, request
 from tests.shared import an_order
@@ -91,15 +96,7 @@ class Asked:
 
     def too_large(self) -> Any:  # noqa: ANN401 - a response
         order_id = placed(self.writes)
-        self.databases.owner("write").rows(
-            "update orders set state = jsonb_set(state, '{lines}', ("
-            "  select jsonb_agg(state #> '{lines,0}' || jsonb_build_object("
-            "    'line_id', line_id, 'sku', %(sku)s, 'name', %(name)s,"
-            "    'ordered', 1000000, 'unit_price', '999999999999.99'))"
-            "  from generate_series(1, 500) as line_id"
-            ")) where order_id = %(id)s",
-            {"sku": "\x01" * 64, "name": "\x01" * 200, "id": order_id},
-        )
+        make_too_large(self.databases.owner("write"), order_id)
         coupon = {"code": "TEN", "percent_off": "10"}
         event = request(coupon, path={"order_id": order_id})
         return apply_coupon.handler.using(self.writes)(event, None)

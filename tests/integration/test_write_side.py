@@ -16,6 +16,7 @@ from tests.integration.commands_on_postgres import (
     CountingDatabase,
     LosingDatabase,
     events_of,
+    make_too_large,
     placed,
 )
 from tests.integration.requests import body_of, checkout, customer, request
@@ -202,17 +203,8 @@ def test_an_order_that_is_not_the_callers_does_not_exist(database: CountingDatab
 def test_an_event_that_cannot_be_published_is_refused_and_nothing_is_written(
     database: CountingDatabase, owner: Database
 ) -> None:
-    """The limits keep events far smaller: only an order from before there were limits has one."""
     order_id = placed(database)
-    owner.rows(
-        "update orders set state = jsonb_set(state, '{lines}', ("
-        "  select jsonb_agg(state #> '{lines,0}' || jsonb_build_object("
-        "    'line_id', line_id, 'sku', %(sku)s, 'name', %(name)s,"
-        "    'ordered', 1000000, 'unit_price', '999999999999.99'))"
-        "  from generate_series(1, 500) as line_id"
-        ")) where order_id = %(id)s",
-        {"sku": "\x01" * 64, "name": "\x01" * 200, "id": order_id},
-    )
+    make_too_large(owner, order_id)
     coupon = {"code": "TEN", "percent_off": "10"}
     apply = apply_coupon.handler.using(database)
     asked = request(coupon, path={"order_id": order_id}, idempotency_key="too-large")
