@@ -38,7 +38,7 @@ class ChangedMigrationError(RuntimeError):
 
 
 def migrate(database: Database, directory: Path) -> list[str]:
-    """Apply the numbered SQL files of ``directory`` that are new, all or none; give their names.
+    """Apply the numbered SQL files of ``directory`` that are new, all or none; return their names.
 
     Raises:
         ChangedMigrationError: an applied file differs from what was applied.

@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _up(settings: Settings, options: argparse.Namespace) -> int:
-    # What follows needs a third of a second to import; the other commands do without it.
+    # Imported late: takes 0.3 s, and only this command needs it.
     from infra.local.run_stack import run, start_detached  # noqa: PLC0415
 
     if options.detach:

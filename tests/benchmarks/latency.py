@@ -40,7 +40,7 @@ class Arrivals:
     """Notes when each record's key is first seen by a consumer that reads the topic's end."""
 
     def __init__(self, bootstrap_servers: str) -> None:
-        self.seen: dict[str, float] = {}
+        self.arrived_at: dict[str, float] = {}
         self._consumer: Any = KafkaConsumer(bootstrap_servers=bootstrap_servers.split(","))
         partitions = self._consumer.partitions_for_topic(TOPIC)
         self._consumer.assign([TopicPartition(TOPIC, partition) for partition in partitions])
@@ -57,13 +57,13 @@ class Arrivals:
                 now = time.perf_counter()
                 for record in records:
                     if record.key is not None:
-                        self.seen.setdefault(record.key.decode(), now)
+                        self.arrived_at.setdefault(record.key.decode(), now)
 
     def wait_for(self, key: str) -> float:
         """Wait until the key has been seen, and give the moment."""
-        while key not in self.seen:
+        while key not in self.arrived_at:
             time.sleep(0.001)
-        return self.seen[key]
+        return self.arrived_at[key]
 
     def close(self) -> None:
         """Stop reading."""
@@ -123,8 +123,8 @@ async def measure(record: StackRecord, token: str, count: int) -> None:
         show("gateway alone (401)", await timed(count, unauthorised))
         show("gateway + function (422)", await timed(count, invalid))
         show("POST /orders: + one statement, committed (201)", await timed(count, place))
-        wish = {"consistency-token": placed[-1][1], "prefer": "wait=20"}
-        await expect(200, "GET", f"/orders/{placed[-1][0]}", headers=wish)
+        headers = {"consistency-token": placed[-1][1], "prefer": "wait=20"}
+        await expect(200, "GET", f"/orders/{placed[-1][0]}", headers=headers)
         show("GET /orders/{order_id}: gateway + function + one statement", await timed(count, get))
 
         arrivals = Arrivals(record.bootstrap_servers)
@@ -133,11 +133,11 @@ async def measure(record: StackRecord, token: str, count: int) -> None:
             for _ in range(count // 4):
                 await place(0)
                 order_id, token_of_order, answered = placed[-1]
-                wish = {"consistency-token": token_of_order, "prefer": "wait=20"}
-                await expect(200, "GET", f"/orders/{order_id}", headers=wish)
+                headers = {"consistency-token": token_of_order, "prefer": "wait=20"}
+                await expect(200, "GET", f"/orders/{order_id}", headers=headers)
                 visible.append(time.perf_counter() - answered)
-                seen = await asyncio.to_thread(arrivals.wait_for, order_id)
-                in_topic.append(max(0.0, seen - answered))
+                arrived = await asyncio.to_thread(arrivals.wait_for, order_id)
+                in_topic.append(max(0.0, arrived - answered))
                 # So that no order meets the projector at work on the one before.
                 await asyncio.sleep(0.01)
         finally:

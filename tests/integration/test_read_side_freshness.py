@@ -274,9 +274,9 @@ def statuses(queries: Database, order_id: str) -> dict[int, dict[str, str]]:
 def test_every_answer_tells_how_fresh_it_is(projector: Database, queries: Database) -> None:
     order_id, as_of = new_order(), ago(1)
     apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed()), watermark(as_of)]}))
-    told = statuses(queries, order_id)
-    assert set(told) == {200, 304, 404, 503}
-    for status, headers in told.items():
+    found = statuses(queries, order_id)
+    assert set(found) == {200, 304, 404, 503}
+    for status, headers in found.items():
         assert headers["read-model"] == "order_details"
         assert headers["read-model-as-of"] == rfc3339(as_of)
         assert headers["read-model-stale"] == ("?1" if status == 503 else "?0")

@@ -54,13 +54,13 @@ def as_of(queries: Database) -> str | None:
     """Return what both read models say, which must be the same, as the header has it."""
     answer = get_read_models.handler.using(queries)(request(), None)
     items = body_of(answer)["items"]
-    told: str | None
-    (told,) = {item["as_of"] for item in items}
-    assert answer["headers"].get("read-model-as-of") == told
+    found: str | None
+    (found,) = {item["as_of"] for item in items}
+    assert answer["headers"].get("read-model-as-of") == found
     ages = [item["age_seconds"] for item in items]
-    assert all((age is None) == (told is None) for age in ages)
+    assert all((age is None) == (found is None) for age in ages)
     assert all(age is None or age >= 0 for age in ages)
-    return told
+    return found
 
 
 def gaps(database: Database) -> set[tuple[int, int, str]]:

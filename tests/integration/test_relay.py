@@ -125,12 +125,12 @@ def test_under_load_no_command_notifies(
     waiting = "select waiting from relay_shards where shard = 0"
     with Running(databases, Bus(), "a"):
         eventually(lambda: bool(owner.rows(waiting)[0][0]))
-        said = []
+        output = []
         for _ in range(60):
             placed(commands)
-            said.append(owner.rows(waiting)[0][0])
+            output.append(owner.rows(waiting)[0][0])
         # The first ones find it waiting; from then on it looks by itself.
-        assert not any(said[20:])
+        assert not any(output[20:])
         eventually(lambda: bool(owner.rows(waiting)[0][0]))
 
 

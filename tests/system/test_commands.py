@@ -21,8 +21,8 @@ pytestmark = pytest.mark.system
 def test_a_second_up_says_that_one_is_running(stack: RunningStack) -> None:
     second = stack.run("up", "--detach")
     assert second.returncode == 1
-    said = second.stdout + second.stderr
-    assert f"a stack is running here already (pid {stack.record.pid}, {stack.url})" in said
+    output = second.stdout + second.stderr
+    assert f"a stack is running here already (pid {stack.record.pid}, {stack.url})" in output
     assert stack.call("GET", "/read-models").status == 200
 
 
@@ -30,9 +30,9 @@ def test_a_port_that_is_taken_is_named(stack: RunningStack, tmp_path: Path) -> N
     other = RunningStack(tmp_path, stack.port, "embedded")
     refused = other.run("up", "--detach")
     assert refused.returncode == 1
-    said = refused.stdout + refused.stderr
-    assert f"port {stack.port}, for the HTTP API, is taken by process {stack.record.pid}" in said
-    assert "PORT=" in said
+    output = refused.stdout + refused.stderr
+    assert f"port {stack.port}, for the HTTP API, is taken by process {stack.record.pid}" in output
+    assert "PORT=" in output
 
 
 def test_status_names_every_part_and_token_prints_nothing_but_the_token(
@@ -76,10 +76,10 @@ def test_ctrl_c_leaves_no_process_the_data_stays_and_reset_forgets_it(tmp_path: 
         processes = psutil.Process(foreground.pid).children(recursive=True)
         assert len(processes) > 5
         foreground.send_signal(signal.SIGINT)
-        said, _ = foreground.communicate(timeout=20)
+        output, _ = foreground.communicate(timeout=20)
     finally:
         foreground.kill()
-    assert foreground.returncode == 0, said
+    assert foreground.returncode == 0, output
     assert not [process for process in processes if process.is_running()]
     try:
         stack.start()

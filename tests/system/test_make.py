@@ -58,7 +58,7 @@ class Clone:
             check=False,
         )
 
-    def said(self, *arguments: str) -> str:
+    def output_of(self, *arguments: str) -> str:
         """Return what a target prints that succeeds and complains of nothing."""
         done = self.make(*arguments)
         assert (done.returncode, done.stderr) == (0, ""), done.stdout
@@ -75,7 +75,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clone]:
 @pytest.fixture(scope="module")
 def greeting(clone: Clone) -> str:
     """What `make up DETACH=1` has printed when the stack was ready."""
-    return clone.said("up", "DETACH=1")
+    return clone.output_of("up", "DETACH=1")
 
 
 def claims(token: str) -> dict[str, Any]:
@@ -106,11 +106,11 @@ def test_the_lines_that_make_up_prints_work_word_for_word(greeting: str) -> None
 
 @pytest.mark.usefixtures("greeting")
 def test_make_token_prints_a_token_and_nothing_else(clone: Clone) -> None:
-    operator, customer = clone.said("token"), clone.said("token", "CUSTOMER=ALFKI")
+    operator, customer = clone.output_of("token"), clone.output_of("token", "CUSTOMER=ALFKI")
     assert "orders:operate" in claims(operator)["scope"]
     assert "orders:operate" not in claims(customer)["scope"]
     assert claims(customer)["customer_id"] == "ALFKI"
-    checkout = clone.said("token", "SCOPES=orders:read orders:sell", "CUSTOMER=O'Neil")
+    checkout = clone.output_of("token", "SCOPES=orders:read orders:sell", "CUSTOMER=O'Neil")
     assert claims(checkout)["scope"] == "orders:read orders:sell"
     assert claims(checkout)["customer_id"] == "O'Neil"
     refused = clone.make("token", "SCOPES=orders:ship")
@@ -139,17 +139,17 @@ def test_a_second_make_up_says_that_one_runs_and_leaves_it_alone(clone: Clone) -
     done = clone.make("up", "DETACH=1")
     assert done.returncode != 0
     assert f"http://127.0.0.1:{clone.port}); `make down` stops it" in done.stdout
-    assert f"http://127.0.0.1:{clone.port} " in clone.said("status")
+    assert f"http://127.0.0.1:{clone.port} " in clone.output_of("status")
 
 
 @pytest.mark.usefixtures("greeting")
 def test_make_down_and_make_reset_end_it(clone: Clone) -> None:
-    assert clone.said("down") == "stopped\n"
-    assert clone.said("down") == "nothing is running\n"
+    assert clone.output_of("down") == "stopped\n"
+    assert clone.output_of("down") == "nothing is running\n"
     assert clone.make("status").returncode != 0
     demo = clone.make("demo")
     assert demo.returncode != 0
     assert "start one with `make up`" in demo.stderr
-    assert clone.said("reset") == "all data is forgotten\n"
+    assert clone.output_of("reset") == "all data is forgotten\n"
     assert not (clone.directory / ".local" / "postgres").exists()
     assert (clone.directory / ".local" / "cache").is_symlink()

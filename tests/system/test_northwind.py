@@ -50,8 +50,11 @@ def test_an_interrupted_demo_goes_on_and_all_is_what_northwind_computes(
     )
     eventually(lambda: stack.count(PLACED) >= 50)
     demo.send_signal(signal.SIGINT)
-    _, said = demo.communicate(timeout=30)
-    assert (demo.returncode, said) == (130, "interrupted; started again, it goes on where it was\n")
+    _, errors = demo.communicate(timeout=30)
+    assert (demo.returncode, errors) == (
+        130,
+        "interrupted; started again, it goes on where it was\n",
+    )
     assert stack.count(PLACED) < 830
 
     report = the_demo(stack)

@@ -28,9 +28,9 @@ def order_differences(
 ) -> list[str]:
     """Return the differences of GET /orders/{order_id}; those of a line begin with "line"."""
     differences = []
-    seen = {line["sku"]: line for line in answer["lines"]}
-    for sku in sorted(seen.keys() | expected.lines.keys()):
-        line, wanted_line = seen.get(sku), expected.lines.get(sku)
+    answered = {line["sku"]: line for line in answer["lines"]}
+    for sku in sorted(answered.keys() | expected.lines.keys()):
+        line, wanted_line = answered.get(sku), expected.lines.get(sku)
         if line is None or wanted_line is None:
             differences.append(f"line of {sku} is {'missing' if line is None else 'too many'}")
             continue

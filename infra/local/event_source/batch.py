@@ -81,7 +81,7 @@ class PartitionBuffer:
             taken.append(self._records.popleft())
         return taken
 
-    def take_one(self) -> list[Record]:
+    def poll_record(self) -> list[Record]:
         """Remove and give the first record whatever its size."""
         record = self._records.popleft()
         self._bytes -= len(record.encoded) + 1
@@ -105,7 +105,7 @@ def compose(
             count -= len(taken)
             room -= sum(len(record.encoded) + 1 for record in taken)
     if not batch:
-        batch[buffers[0]] = buffers[0].take_one()
+        batch[buffers[0]] = buffers[0].poll_record()
     return batch
 
 

@@ -25,24 +25,24 @@ def openapi(tmp_path: Path) -> Path:
     return file
 
 
-async def started(openapi: Path, cache: Path, told: list[str]) -> DocsPages:
-    docs = DocsPages(openapi, cache, say=told.append, warn=told.append)
+async def started(openapi: Path, cache: Path, messages: list[str]) -> DocsPages:
+    docs = DocsPages(openapi, cache, say=messages.append, warn=messages.append)
     await docs.start()
     return docs
 
 
 def pages_of(openapi: Path, cache: Path) -> tuple[dict[str, Page], list[str]]:
-    """Return the pages, and what the user is told, once nothing is being downloaded any more."""
-    told: list[str] = []
+    """Return the pages and the messages to the user, once nothing is being downloaded."""
+    messages: list[str] = []
 
     async def settled() -> dict[str, Page]:
-        docs = await started(openapi, cache, told)
+        docs = await started(openapi, cache, messages)
         nothing = Page(b"", "")
         await until(lambda: b"being downloaded" not in docs.pages.get("/docs", nothing).body)
         await docs.close()
         return docs.pages
 
-    return asyncio.run(settled()), told
+    return asyncio.run(settled()), messages
 
 
 @pytest.fixture
@@ -61,12 +61,12 @@ def npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None
 
 def test_the_viewer_comes_from_the_cache(openapi: Path, tmp_path: Path) -> None:
     (tmp_path / "rapidoc-9.3.8.js").write_text("viewer")
-    pages, told = pages_of(openapi, tmp_path)
+    pages, messages = pages_of(openapi, tmp_path)
     assert pages["/docs/viewer.js"].body == b"viewer"
     assert b'spec-url="/openapi.json"' in pages["/docs"].body
     assert b"//" not in pages["/docs"].body  # nothing is loaded from elsewhere
     assert "default-src 'self'" in pages["/docs"].headers["content-security-policy"]
-    assert told == []
+    assert messages == []
 
 
 def test_without_npm_the_page_says_so(
@@ -89,9 +89,9 @@ def test_what_npm_brings_is_checked(
     openapi: Path, tmp_path: Path, npm: Callable[[str], None], script: str, reason: str
 ) -> None:
     npm(script)
-    pages, told = pages_of(openapi, tmp_path)
+    pages, messages = pages_of(openapi, tmp_path)
     assert reason in pages["/docs"].body.decode()
-    assert [reason in line for line in told] == [False, True]
+    assert [reason in line for line in messages] == [False, True]
     assert not list(tmp_path.glob("*.js"))
 
 
@@ -109,10 +109,12 @@ def test_no_start_waits_for_the_download_and_the_page_says_that_it_runs(
     npm(f"until test -e {go_on}; do sleep 0.01; done; cp {archive} ${{4#*=}}/rapidoc-9.3.8.tgz")
 
     async def scenario() -> None:
-        told: list[str] = []
-        docs = await started(openapi, tmp_path, told)
+        messages: list[str] = []
+        docs = await started(openapi, tmp_path, messages)
         assert b"not here yet: it is being downloaded" in docs.pages["/docs"].body
-        assert told == ["downloading the viewer of /docs with npm (once), while all else starts …"]
+        assert messages == [
+            "downloading the viewer of /docs with npm (once), while all else starts …"
+        ]
         go_on.touch()
         await until(lambda: "/docs/viewer.js" in docs.pages)
         assert docs.pages["/docs/viewer.js"].body == b"viewer"
@@ -127,10 +129,10 @@ def test_a_download_that_failed_is_not_tried_again_for_a_day(
 ) -> None:
     npm(f"echo tried >> {tmp_path}/tries; echo no route; exit 1")
     pages_of(openapi, tmp_path)
-    pages, told = pages_of(openapi, tmp_path)
+    pages, messages = pages_of(openapi, tmp_path)
     assert (tmp_path / "tries").read_text() == "tried\n"
     assert b"no route" in pages["/docs"].body
-    assert told == []
+    assert messages == []
     failure = tmp_path / "rapidoc-9.3.8.failed"
     yesterday = failure.stat().st_mtime - 25 * 3600
     os.utime(failure, (yesterday, yesterday))

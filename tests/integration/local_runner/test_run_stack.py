@@ -65,9 +65,9 @@ def test_a_detached_runner_that_says_why_is_not_talked_over(
 ) -> None:
     arguments = [f"--state-dir={tmp_path}", "--kafka=nonsense"]
     assert start_detached(Settings(state_dir=tmp_path), arguments) == 1
-    said = capfd.readouterr()
-    assert "✗ KAFKA=nonsense is not one of" in said.out
-    assert said.err == ""
+    output = capfd.readouterr()
+    assert "✗ KAFKA=nonsense is not one of" in output.out
+    assert output.err == ""
 
 
 def test_a_state_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ _UPDATE_ORDER: Final = """
   returning order_id, version
 """
 
-# Nothing follows from the command, but its answer has to be remembered like any other.
+# No events, but the answer is still stored for its idempotency key.
 _KEEP_ORDER: Final = """
   select order_id, version from orders
   where order_id = %(order_id)s and version = %(read_version)s

@@ -120,7 +120,7 @@ class OutboxRead:
     events: Sequence[OutboxEvent]
 
     @property
-    def is_all(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the read returned all waiting rows, except those of withheld orders."""
         size = sum(len(event.data.encode()) for event in self.events)
         return len(self.events) < _BATCH and size < _BATCH_BYTES

@@ -66,7 +66,7 @@ class Publisher:
                 is_begun = True
                 if not self._publish(read, events, refused):
                     return False
-        if read.is_all:
+        if read.is_complete:
             # Events of an order to be tried again that are no longer there are another relay's.
             found = {event.order_id for event in read.events}.union(read.withheld)
             for order_id in self._retry_at.keys() - found:
@@ -151,10 +151,10 @@ def _waves(events: Sequence[OutboxEvent]) -> list[list[OutboxEvent]]:
     between, if each wave is acknowledged before the next one goes out.
     """
     waves: list[list[OutboxEvent]] = []
-    seen: dict[str, int] = {}
+    counts: dict[str, int] = {}
     for event in events:
-        number = seen.get(event.order_id, 0)
-        seen[event.order_id] = number + 1
+        number = counts.get(event.order_id, 0)
+        counts[event.order_id] = number + 1
         if number == len(waves):
             waves.append([])
         waves[number].append(event)

@@ -126,7 +126,7 @@ class Relay:
             read = self._read()
             renew_at = min(stop_at, time.monotonic() + LEASE_SECONDS / 2)
             is_published = self._publisher.publish(read, renew_at)
-            if read.is_all and is_published:
+            if read.is_complete and is_published:
                 self._caught_up_at = read.at
                 if time.monotonic() >= self._watermark_due:
                     self._publish_watermark(read)

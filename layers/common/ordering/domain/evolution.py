@@ -211,7 +211,7 @@ def _cancel(line: Line, units: int) -> Mapping[str, Any]:
 
 
 def _ship(line: Line, units: int) -> Mapping[str, Any]:
-    # Lost units go first: they are what is shipped again.
+    # Ship lost units first, because they are the ones to be shipped again.
     return {"shipped": line.shipped + units, "lost": max(0, line.lost - units)}
 
 

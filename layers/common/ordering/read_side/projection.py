@@ -179,7 +179,7 @@ class ProjectorFunction(DatabaseFunction):
             }
             for order_id, row in batch.changed.items()
         ]
-        seen = self._database.rows(
+        known = self._database.rows(
             self._save,
             {
                 "projection": self.projection,
@@ -188,7 +188,7 @@ class ProjectorFunction(DatabaseFunction):
                 "watermarks": json.dumps(watermarks),
             },
         )
-        report_positions(seen)
+        report_positions(known)
 
 
 def _note_reused_version(

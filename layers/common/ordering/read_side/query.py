@@ -43,8 +43,8 @@ QuestionT = TypeVar("QuestionT", bound=Value)
 READ_MODELS: Final = ("order_details", "customer_orders")
 """Every read model; each is a table of its name with one row and one version per order."""
 
-# Asked of each read model that the question reads. Others' orders are as unseen as those that do
-# not exist: a token must not reveal them.
+# Selected from each read model that the question reads. A token must not reveal other customers'
+# orders: treat them as unknown.
 _APPLIED: Final = """
   (select coalesce(json_object_agg(order_id, version), '{{}}') from {read_model}
    where order_id = any(%(token_orders)s::uuid[])
