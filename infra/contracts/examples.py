@@ -141,10 +141,10 @@ def _of_the_loops() -> Iterator[Problem]:
     ):
         yield _raised(Request.of(post | change).json)
     yield _invalid()
-    yield _raised(lambda: ConsistencyRequest.of({"consistency-token": "x"}))
+    yield _raised(lambda: ConsistencyRequest.of({"consistency-token": "x"}, 0))
     yield bad_cursor()
     behind = Freshness("order_details", BEGIN, BEGIN + timedelta(minutes=1), [{}])
-    problem = behind.problem(ConsistencyRequest.of({"cache-control": "max-age=10"}))
+    problem = behind.problem(ConsistencyRequest.of({"cache-control": "max-age=10"}, 0))
     if problem is not None:
         yield problem
     # The write loop raises it when the database has answered, so that it cannot be asked here.

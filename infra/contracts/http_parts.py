@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 from infra.local.gateway.problems import MESSAGES
 from ordering.command_side.problems import status_of
 from ordering.domain.errors import ORDER_NOT_FOUND
-from ordering.read_side.freshness import MAX_WAIT_SECONDS
 from ordering.runtime.consistency import MAX_TOKENS
 from ordering.runtime.problem_types import PROBLEM_TYPES, Source
+from ordering.runtime.settings import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,7 +128,8 @@ REQUEST_HEADERS: Final = {
         ),
         _parameter(
             "Prefer",
-            f"How long to wait for the tokens, up to {MAX_WAIT_SECONDS} seconds.",
+            f"How long to wait for the tokens, for max-age, or for a change of what If-None-Match"
+            f" names, up to {Waiting.longest_wait_seconds} seconds.",
             "wait=5",
             maxLength=_LONGEST_HEADER,
         ),

@@ -100,6 +100,14 @@ def test_no_two_projectors_share_a_consumer_group() -> None:
     assert len(groups) == len(set(groups))
 
 
+def test_at_most_half_of_a_querys_environments_wait() -> None:
+    for function in TEMPLATE.functions.values():
+        if function.handler.startswith("queries."):
+            waiting = int(function.environment["WAITING_CALLERS"])
+            assert function.concurrency is not None
+            assert 0 < waiting * 2 <= function.concurrency, function.stem
+
+
 def test_only_the_settings_read_the_environment() -> None:
     deployed = [f for f in SOURCES if f.is_relative_to(FUNCTIONS) or "layers" in f.parts]
     readers = [file.name for file in deployed if "os.environ" in file.read_text()]

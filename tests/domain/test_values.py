@@ -47,7 +47,7 @@ def test_a_token_that_no_command_answered_is_refused(header: str) -> None:
     with pytest.raises(consistency.BadTokenError):
         consistency.parse_tokens(header)
     with pytest.raises(Problem) as caught:
-        ConsistencyRequest.of({"consistency-token": header})
+        ConsistencyRequest.of({"consistency-token": header}, 20)
     assert caught.value.code == "bad-consistency-token"
 
 
@@ -138,8 +138,8 @@ def test_a_record_that_is_none_of_ours_is_a_bad_record(value: bytes) -> None:
 def test_wishes_are_read_from_the_headers(
     headers: dict[str, str], wait: int | None, max_age: int | None
 ) -> None:
-    wish = ConsistencyRequest.of(headers)
-    assert (wish.wait, wish.max_age) == (wait, max_age)
+    requested = ConsistencyRequest.of(headers, 20)
+    assert (requested.wait, requested.max_age) == (wait, max_age)
 
 
 def fresh(applied: dict[str, int], *, age_seconds: float | None) -> Freshness:
@@ -148,18 +148,18 @@ def fresh(applied: dict[str, int], *, age_seconds: float | None) -> Freshness:
 
 
 def test_an_older_version_is_stale_and_an_order_not_seen_yet_is_no_404() -> None:
-    wish = ConsistencyRequest.of({"consistency-token": f"{ORDER}.2"})
-    assert fresh({ORDER: 2}, age_seconds=1).headers(wish)["read-model-stale"] == "?0"
+    requested = ConsistencyRequest.of({"consistency-token": f"{ORDER}.2"}, 20)
+    assert fresh({ORDER: 2}, age_seconds=1).headers(requested)["read-model-stale"] == "?0"
     stale = fresh({ORDER: 1}, age_seconds=1)
-    assert stale.headers(wish)["read-model-stale"] == "?1"
-    assert stale.problem(wish) is None
-    unseen = fresh({}, age_seconds=1).problem(wish)
+    assert stale.headers(requested)["read-model-stale"] == "?1"
+    assert stale.problem(requested) is None
+    unseen = fresh({}, age_seconds=1).problem(requested)
     assert unseen is not None
     assert (unseen.status, unseen.code) == (503, "read-model-behind")
 
 
 def test_an_answer_older_than_max_age_is_refused() -> None:
-    wish = ConsistencyRequest.of({"cache-control": "max-age=5"})
-    assert fresh({}, age_seconds=5).problem(wish) is None
-    assert fresh({}, age_seconds=5.5).problem(wish) is not None
-    assert fresh({}, age_seconds=None).problem(wish) is not None
+    requested = ConsistencyRequest.of({"cache-control": "max-age=5"}, 20)
+    assert fresh({}, age_seconds=5).problem(requested) is None
+    assert fresh({}, age_seconds=5.5).problem(requested) is not None
+    assert fresh({}, age_seconds=None).problem(requested) is not None

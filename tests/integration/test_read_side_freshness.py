@@ -19,10 +19,11 @@ from tests.integration.projections import ago, apply, batch, new_order, record_o
 from tests.integration.requests import body_of, customer, query_request, request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ordering.read_side.query import QueryFunction
     from ordering.runtime.postgres import Row
+    from tests.databases import Databases
 
 LONGEST_WAIT = 20
 QUERIES: dict[str, QueryFunction[Any]] = {file.stem: file.handler for file in files_of("queries")}
@@ -87,7 +88,8 @@ def test_whenever_an_order_arrives_the_answer_is_as_fresh_as_it_says(
         answer = ask(
             stem, database, order_id, consistency_token=token(order_id, 2), prefer="wait=1"
         )
-        has_arrived = database.statements >= arrival
+        # The last statement gives up the place to wait, when the answer has been read.
+        has_arrived = database.statements - 1 >= arrival
         outcomes.add((has_arrived, answer["statusCode"]))
         headers = answer["headers"]
         if not has_arrived:
@@ -114,13 +116,13 @@ def test_a_wait_ends_with_a_look_that_finds_it_reached(
     order_id = new_order()
 
     def arrive(statement: int) -> None:
-        if statement == 5:
+        if statement == 6:
             apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed())]}))
 
     database = HookedDatabase(queries, arrive)
     answer = ask(stem, database, order_id, consistency_token=token(order_id, 1), prefer="wait=9")
     assert (answer["statusCode"], answer["headers"]["read-model-stale"]) == (200, "?0")
-    assert database.statements == 6, "the sixth asks for the answer"
+    assert database.statements == 8, "the seventh asks for the answer, the last gives up the place"
     assert clock.now < 0.1
 
 
@@ -147,6 +149,113 @@ def test_a_long_wait_costs_a_few_looks_a_second(
     assert sum(look <= 0.025 for look in looks) >= 4, "an event is visible after some 20 ms"
     for begin in range(1, LONGEST_WAIT):
         assert sum(begin <= look < begin + 1 for look in looks) <= 4
+
+
+# ── places to wait ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def waiter(databases: Databases) -> Database:
+    """Return another query's connection, which takes all places but those of the test."""
+    return databases.open("read", "ordering_query")
+
+
+def take_places(waiter: Database, places: Iterable[int]) -> None:
+    waiter.rows(
+        "select pg_advisory_lock(hashtext('local'), place) from unnest(%(places)s) as place",
+        {"places": list(places)},
+    )
+
+
+def test_who_finds_no_place_to_wait_is_answered_at_once(
+    projector: Database,
+    queries: Database,
+    waiter: Database,
+    clock: SimpleNamespace,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    order_id = new_order()
+    apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed())]}))
+    take_places(waiter, range(50))
+    database = HookedDatabase(queries, lambda _: None)
+    headers = {"consistency_token": token(order_id, 2), "prefer": "wait=9"}
+    stale = ask("get_order", database, order_id, **headers)
+    assert (stale["statusCode"], stale["headers"]["read-model-stale"]) == (200, "?1")
+    assert "preference-applied" not in stale["headers"]
+    assert (clock.now, database.statements) == (0, 2)
+    assert '"WaitsRefused"' in capsys.readouterr().out
+    fresh = ask("get_order", queries, order_id, consistency_token=token(order_id, 1), prefer="wait")
+    assert fresh["statusCode"] == 200
+
+
+def test_the_last_place_is_found_and_given_back(
+    projector: Database, queries: Database, waiter: Database, clock: SimpleNamespace
+) -> None:
+    del projector
+    take_places(waiter, range(1, 50))
+    for _ in range(2):
+        began = clock.now
+        answer = ask(
+            "get_order",
+            queries,
+            order_id := new_order(),
+            consistency_token=token(order_id, 1),
+            prefer="wait=2",
+        )
+        assert answer["headers"]["preference-applied"] == "wait=2"
+        assert clock.now - began == pytest.approx(2)
+    assert queries.rows("select pg_try_advisory_lock(hashtext('local'), 0)") == [(True,)]
+    queries.rows("select pg_advisory_unlock_all()")
+
+
+# ── conditional requests ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("tag", ['"1"', 'W/"1"', '"7", "1"'])
+@pytest.mark.parametrize("browser", [{}, {"cache_control": "max-age=0"}])
+def test_a_conditional_request_waits_for_a_change(
+    projector: Database,
+    queries: Database,
+    clock: SimpleNamespace,
+    tag: str,
+    browser: dict[str, str],
+) -> None:
+    order_id = new_order()
+    apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed())]}))
+
+    def arrive(statement: int) -> None:
+        if statement == 5:
+            apply(projector, batch({0: [record_of(order_id, 2, it_was_confirmed())]}, 1))
+
+    database = HookedDatabase(queries, arrive)
+    changed = ask("get_order", database, order_id, if_none_match=tag, prefer="wait=9", **browser)
+    assert (changed["statusCode"], changed["headers"]["etag"]) == (200, '"2"')
+    assert changed["headers"]["preference-applied"] == "wait=9"
+    assert clock.now < 1
+
+
+def test_without_a_change_a_conditional_request_is_304_when_the_wait_is_over(
+    projector: Database, queries: Database, clock: SimpleNamespace
+) -> None:
+    order_id = new_order()
+    apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed())]}))
+    headers = {"if_none_match": '"1"', "prefer": "wait=9"}
+    same = ask("get_order", queries, order_id, **headers)
+    assert (same["statusCode"], same["headers"]["read-model-stale"]) == (304, "?0")
+    assert clock.now == pytest.approx(9)
+
+
+@pytest.mark.parametrize("tag", ["*", '"2"', "1", ""])
+def test_who_knows_no_version_or_any_waits_for_none(
+    projector: Database, queries: Database, clock: SimpleNamespace, tag: str
+) -> None:
+    order_id = new_order()
+    apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed())]}))
+    answer = ask("get_order", queries, order_id, if_none_match=tag, prefer="wait=9")
+    assert answer["statusCode"] == (304 if tag == "*" else 200)
+    unknown = ask("get_order", queries, new_order(), if_none_match=tag, prefer="wait=9")
+    assert unknown["statusCode"] == 404
+    assert clock.now == 0
 
 
 # ── outages ──────────────────────────────────────────────────────────────────────────────────────
@@ -203,7 +312,7 @@ def test_max_age_0_asks_for_nothing(projector: Database, queries: Database, stem
 def test_a_web_page_revalidates(projector: Database, queries: Database) -> None:
     order_id = new_order()
     apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed())]}))
-    fetched = {"cache_control": "max-age=0", "prefer": "wait=20"}
+    fetched = {"cache_control": "max-age=0"}
     same = ask("get_order", queries, order_id, if_none_match='"1"', **fetched)
     assert (same["statusCode"], same["headers"]["read-model-stale"]) == (304, "?0")
     apply(projector, batch({0: [record_of(order_id, 2, it_was_confirmed())]}, 1))
@@ -217,7 +326,7 @@ def test_max_age_counts_from_when_the_request_came(projector: Database, queries:
     reached = ago(9)
 
     def arrive(statement: int) -> None:
-        if statement == 3:
+        if statement == 3:  # the first look, after the answer and the place
             apply(projector, batch({0: [watermark(reached)]}, 1))
             # By now it is more than ten seconds old.
             projector.rows("select pg_sleep(1.2)")
@@ -225,7 +334,7 @@ def test_max_age_counts_from_when_the_request_came(projector: Database, queries:
     database = HookedDatabase(queries, arrive)
     headers = {"cache_control": "max-age=10", "prefer": "wait=20"}
     answer = ask("list_customer_orders", database, new_order(), **headers)
-    assert (answer["statusCode"], database.statements) == (200, 4)
+    assert (answer["statusCode"], database.statements) == (200, 5)
     assert answer["headers"]["read-model-as-of"] == rfc3339(reached)
     late = ask("list_customer_orders", queries, new_order(), cache_control="max-age=10")
     assert (late["statusCode"], body_of(late)["code"]) == (503, "read-model-behind")

@@ -67,9 +67,12 @@ def test_ctrl_c_leaves_no_process_the_data_stays_and_reset_forgets_it(tmp_path: 
     )
     assert foreground.stdout is not None
     try:
+        lines: list[str] = []
         for line in foreground.stdout:
+            lines.append(line)
             if line.strip() == "ready":
                 break
+        assert lines[-1].strip() == "ready", "".join(lines)
         placed = stack.place()
         order = placed.body["order_id"]
         assert stack.read(order, placed.token).status == 200

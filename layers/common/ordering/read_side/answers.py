@@ -29,4 +29,4 @@ class Answer(Generic[BodyT]):
     """
 
     body: str
-    version: int | None = None
+    version: int = 0

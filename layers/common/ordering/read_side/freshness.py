@@ -20,8 +20,6 @@ from .header_lists import read_directives, read_seconds
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-MAX_WAIT_SECONDS: Final = 20
-
 CLOCK_TOLERANCE: Final = "interval '0.5 seconds'"
 """By how much a watermark may be later than the read database's clock: two hosts' clocks differ."""
 
@@ -48,8 +46,8 @@ class ConsistencyRequest:
     wait: int | None
 
     @classmethod
-    def of(cls, headers: Mapping[str, str]) -> ConsistencyRequest:
-        """Read it from the request's headers; a wait over 20 seconds is cut to 20.
+    def of(cls, headers: Mapping[str, str], longest_wait: int) -> ConsistencyRequest:
+        """Read it from the request's headers; a wait over ``longest_wait`` seconds is cut to that.
 
         Of several waits the first counts (RFC 7240, 2), of several max-ages the strictest.
 
@@ -68,7 +66,7 @@ class ConsistencyRequest:
         return cls(
             versions=versions,
             max_age=min((age for age in ages if age), default=None),
-            wait=None if wait is None else min(wait, MAX_WAIT_SECONDS),
+            wait=None if wait is None else min(wait, longest_wait),
         )
 
 

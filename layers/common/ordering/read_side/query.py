@@ -23,11 +23,13 @@ from ordering.runtime.http import (
     invalid_fields,
     json_response,
 )
+from ordering.runtime.observability import Measure, log_event
 from ordering.runtime.problem_types import ProblemType
-from ordering.runtime.settings import ReadSide
+from ordering.runtime.settings import ReadSide, Waiting, function_stem, read_settings
 
+from .answers import Answer
 from .freshness import READ_MODELS_AS_OF, ConsistencyRequest, Freshness
-from .waiting import Wait
+from .waiting import Wait, WaitingPlaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,8 +37,6 @@ if TYPE_CHECKING:
 
     from ordering.runtime.http import Principal
     from ordering.runtime.postgres import Row
-
-    from .answers import Answer
 
 QuestionT = TypeVar("QuestionT", bound=Value)
 
@@ -95,6 +95,9 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         self._sql = _ASK.format(freshness=self._freshness, question=sql)
         self._parameters = parameters
         self._answer = answer
+        waiting = read_settings(Waiting)
+        self._longest_wait = int(waiting.longest_wait_seconds)
+        self._waiting_callers = int(waiting.waiting_callers)
         super().__init__()
 
     def _respond(self, request: Request) -> tuple[Response, str]:
@@ -102,7 +105,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         return response, self._request_line(request, response["statusCode"], "answered")
 
     def _response_to(self, request: Request) -> Response:
-        requested = ConsistencyRequest.of(request.headers)
+        requested = ConsistencyRequest.of(request.headers, self._longest_wait)
         try:
             question = self.question.model_validate({**request.query, **request.path_parameters})
         except ValidationError as error:
@@ -112,7 +115,15 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         if isinstance(parameters, NotFound):
             freshness = self._look(common)
             raise _not_found(parameters, _headers(freshness, requested, request))
-        freshness, rows = self._ask_until(requested, {**parameters, **common})
+        known = _known_tags(request) if self.is_single_resource else frozenset()
+
+        def awaited(rows: list[Row]) -> Mapping[str, int]:
+            answer = self._answer(question, rows) if known else None
+            if not isinstance(answer, Answer) or _tag(answer.version) not in known:
+                return {}
+            return {str(parameters["order_id"]): answer.version + 1}
+
+        freshness, rows, requested = self._ask_until(requested, {**parameters, **common}, awaited)
         headers = _headers(freshness, requested, request)
         if (behind := freshness.problem(requested)) is not None:
             raise behind
@@ -120,9 +131,8 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         if isinstance(answer, NotFound):
             raise _not_found(answer, headers)
         if self.is_single_resource:
-            headers["etag"] = etag = f'"{answer.version}"'
-            known = request.headers.get("if-none-match", "")
-            if {etag, "*"} & {tag.strip().removeprefix("W/") for tag in known.split(",")}:
+            headers["etag"] = _tag(answer.version)
+            if {_tag(answer.version), "*"} & known:
                 return {"statusCode": 304, "headers": headers}
         return json_response(200, answer.body, headers)
 
@@ -135,12 +145,17 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         }
 
     def _ask_until(
-        self, requested: ConsistencyRequest, parameters: Mapping[str, object]
-    ) -> tuple[Freshness, list[Row]]:
-        """Ask; if the answer is not as fresh as wished, wait for that, as long as wished.
+        self,
+        requested: ConsistencyRequest,
+        parameters: Mapping[str, object],
+        awaited: Callable[[list[Row]], Mapping[str, int]],
+    ) -> tuple[Freshness, list[Row], ConsistencyRequest]:
+        """Ask; if the answer is not what the caller waits for, wait for that, as long as wished.
 
-        Looks in between read the freshness only. What is returned is always one whole answer with
-        the freshness that it was read with, also when the wait is over.
+        A caller waits for an answer as fresh as requested and for the versions of orders that
+        ``awaited`` makes of the first answer's rows. Polls read the freshness only. What is
+        returned is always one whole answer with the freshness that it was read with, also when the
+        wait is over, and the request, without its wait if there was no place to wait.
 
         Raises:
             DatabaseUnavailableError: the database does not answer, nor in the time of the wait.
@@ -154,10 +169,21 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
 
         freshness, rows = wait.despite_outages(ask_first)
         asked_at = freshness.asked_at
-        while not freshness.reaches(requested) and wait.left > 0:
-            wait.until(lambda: self._look(parameters, asked_at).reaches(requested))
-            freshness, rows = wait.despite_outages(lambda: self._ask(parameters, asked_at))
-        return freshness, rows
+        goal = replace(requested, versions={**requested.versions, **awaited(rows)})
+        if freshness.reaches(goal) or wait.left <= 0:
+            return freshness, rows, requested
+        parameters = {**parameters, "token_orders": list(goal.versions)}
+        places = WaitingPlaces(self._database, function_stem(), self._waiting_callers)
+        if not wait.despite_outages(places.take):
+            log_event("no place to wait", Measure("WaitsRefused"), level="WARNING")
+            return freshness, rows, replace(requested, wait=None)
+        try:
+            while not freshness.reaches(goal) and wait.left > 0:
+                wait.until(lambda: self._look(parameters, asked_at).reaches(goal))
+                freshness, rows = wait.despite_outages(lambda: self._ask(parameters, asked_at))
+        finally:
+            places.leave()
+        return freshness, rows, requested
 
     def _ask(
         self, parameters: Mapping[str, object], asked_at: datetime | None = None
@@ -183,6 +209,16 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
             parked=parked,
             asked_at=asked_at,
         )
+
+
+def _known_tags(request: Request) -> frozenset[str]:
+    """Return the entity tags in If-None-Match, compared weakly (RFC 9110, 13.1.2)."""
+    tags = request.headers.get("if-none-match", "").split(",")
+    return frozenset(tag.strip().removeprefix("W/") for tag in tags) - {""}
+
+
+def _tag(version: int) -> str:
+    return f'"{version}"'
 
 
 def _headers(

@@ -1,14 +1,17 @@
-"""The wait of a caller for a fresher answer: ever rarer looks, through outages of the database."""
+"""The wait of a caller for a fresher answer: polls ever less often, through database outages."""
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from ordering.runtime.postgres import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ordering.runtime.postgres import Database
 
 ResultT = TypeVar("ResultT")
 
@@ -17,6 +20,16 @@ ResultT = TypeVar("ResultT")
 _FIRST_PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 0.3
 _PAUSE_PER_WAITED: Final = 1 / 3
+
+# Queries take no other advisory lock. Each begins to look at another place, not to meet at one.
+_TAKE: Final = """
+with places as materialized (
+  select (n + first) %% %(count)s as place
+  from generate_series(1, %(count)s) as n, (select (random() * %(count)s)::int as first) as begin
+)
+select place from places where pg_try_advisory_lock(hashtext(%(function)s), place) limit 1
+"""
+_LEAVE: Final = "select pg_advisory_unlock_all()"
 
 _FIRST_RETRY: Final = 0.05
 _LONGEST_RETRY: Final = 0.5
@@ -65,6 +78,34 @@ class Wait:
                     raise
             time.sleep(min(pause, left))
             pause = min(2 * pause, _LONGEST_RETRY)
+
+
+class WaitingPlaces:
+    """A bounded number of callers of one function that may wait at a time, in all environments.
+
+    Each waiting caller occupies an environment, of which a function has only so many; those that
+    find no place are answered at once. A place is a session-level advisory lock of the read
+    database, so that it is free again when its environment dies.
+    """
+
+    def __init__(self, database: Database, function: str, count: int) -> None:
+        self._database = database
+        self._function = function
+        self._count = count
+
+    def take(self) -> bool:
+        """Take a place; return whether one was free.
+
+        Raises:
+            DatabaseUnavailableError: the database does not answer.
+        """
+        asked = {"function": self._function, "count": self._count}
+        return bool(self._database.rows(_TAKE, asked))
+
+    def leave(self) -> None:
+        """Give up the place; where the connection was lost, the place is free already."""
+        with suppress(DatabaseUnavailableError):
+            self._database.rows(_LEAVE)
 
 
 def pause_after(waited: float) -> float:

@@ -87,6 +87,14 @@ class Access:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """How much callers of one query may wait: how long each, in seconds, and how many at a time."""
+
+    longest_wait_seconds: str = "20"
+    waiting_callers: str = "50"
+
+
+@dataclass(frozen=True)
 class AwsCredentials:
     """The function's own role, as Lambda hands it to the process."""
 
