@@ -6,18 +6,18 @@ copy, change the files there, and write ``git diff`` over it.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 ROOT: Final = Path(__file__).parents[2]
 PATCHES: Final = ROOT / "tests" / "data" / "recipes"
@@ -110,9 +110,9 @@ MISTAKES: Final = {
 
 
 class Copy:
-    """A copy of the repository in which a recipe was carried out."""
+    """A copy of the repository in which the recipes were carried out, one after the other."""
 
-    def __init__(self, root: Path, recipe: str) -> None:
+    def __init__(self, root: Path) -> None:
         self.root = root
         # Of git only the index: what a developer has not committed yet is tried too.
         listed = self._run("git", "ls-files", "-co", "--exclude-standard", cwd=ROOT)
@@ -121,13 +121,15 @@ class Copy:
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, root / name)
         self.checked(self._run("git", "init", "-q"))
-        patch = PATCHES / f"{recipe}.patch"
-        applied = self.checked(self._run("git", "apply", "--numstat", "--apply", str(patch)))
-        self.by_hand = {
-            name: int(lines)
-            for lines, _, name in (line.split("\t") for line in applied.splitlines())
-        }
+        self.by_hand = {recipe: self._apply(recipe) for recipe in TESTS}
         self.checked(self.make("contracts"))
+
+    def _apply(self, recipe: str) -> dict[str, int]:
+        """Carry out a recipe; return how many lines it adds to which file by hand."""
+        patch = str(PATCHES / f"{recipe}.patch")
+        applied = self.checked(self._run("git", "apply", "--numstat", "--apply", patch))
+        rows = (line.split("\t") for line in applied.splitlines())
+        return {name: int(lines) for lines, _, name in rows}
 
     def make(self, target: str) -> subprocess.CompletedProcess[str]:
         return self._run("make", target, f"VENV={sys.prefix}")
@@ -153,27 +155,18 @@ class Copy:
 
 
 @pytest.fixture(scope="module")
-def copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Copy]]:
-    """Return what makes the copy of a recipe, once."""
-    roots: list[Path] = []
-
-    @cache
-    def copy_of(recipe: str) -> Copy:
-        root = tmp_path_factory.mktemp(recipe)
-        root.chmod(0o755)  # PostgreSQL, which is another user, keeps its files there
-        roots.append(root)
-        return Copy(root, recipe)
-
-    yield copy_of
-    for root in roots:
-        shutil.rmtree(root)
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    root = tmp_path_factory.mktemp("copy")
+    root.chmod(0o755)  # PostgreSQL, which is another user, keeps its files there
+    yield Copy(root)
+    shutil.rmtree(root)
 
 
 @pytest.mark.parametrize("recipe", TESTS)
 def test_a_recipe_takes_few_files_by_hand(
-    copies: Callable[[str], Copy], recipe: str, capsys: pytest.CaptureFixture[str]
+    copy: Copy, recipe: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    by_hand = copies(recipe).by_hand
+    by_hand = copy.by_hand[recipe]
     files, lines = len(by_hand), sum(by_hand.values())
     with capsys.disabled():
         print(f"\n{recipe}: {files} files, {lines} lines by hand")  # noqa: T201 - the figures
@@ -181,20 +174,14 @@ def test_a_recipe_takes_few_files_by_hand(
     assert lines <= MOST_LINES[recipe]
 
 
-@pytest.mark.parametrize("recipe", TESTS)
-def test_what_a_recipe_leads_to_passes_all_checks_and_its_tests(
-    copies: Callable[[str], Copy], recipe: str
-) -> None:
-    copy = copies(recipe)
+def test_what_the_recipes_lead_to_passes_all_checks_and_its_tests(copy: Copy) -> None:
     copy.checked(copy.make("check"))
-    copy.checked(copy.python("pytest", "-q", *TESTS[recipe]))
+    copy.checked(copy.python("pytest", "-q", *itertools.chain(*TESTS.values())))
 
 
 @pytest.mark.parametrize("forgotten", MISTAKES)
-def test_what_was_forgotten_is_one_sentence_of_make_check(
-    copies: Callable[[str], Copy], forgotten: str
-) -> None:
-    copy, mistake = copies("query"), MISTAKES[forgotten]
+def test_what_was_forgotten_is_one_sentence_of_make_check(copy: Copy, forgotten: str) -> None:
+    mistake = MISTAKES[forgotten]
     file = copy.root / mistake.file
     right = file.read_text()
     assert right.count(mistake.line) == 1
