@@ -15,7 +15,7 @@ unexport $(filter-out PYTHON,$(filter PYTHON%,$(.VARIABLES)))
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs demo test prove fuzz-api check bench bench-commands bench-cold-start format contracts release-events lock sam-validate
+.PHONY: help up down reset token status logs demo test prove fuzz-api check bench bench-commands bench-projectors bench-cold-start format contracts release-events lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -73,6 +73,9 @@ bench: $(READY) ## Measure the latencies of the stack that runs
 
 bench-commands: $(READY) ## Measure what each command costs beside its statements
 	PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.command_cost >/dev/null
+
+bench-projectors: $(READY) ## Measure what each event costs a projector, beside execute_values
+	PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.projector_cost >/dev/null
 
 bench-cold-start: $(READY) ## Measure how long each function takes to be ready
 	@PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.cold_start

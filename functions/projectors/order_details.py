@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from ordering.domain import events
 from ordering.domain.parts import PARTS
-from ordering.read_side.documents import costs_nothing, money, order_document, upserted, write_part
+from ordering.read_side.documents import (
+    costs_nothing,
+    money,
+    order_document,
+    upserted,
+    write_part,
+    write_sums,
+)
 from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import Document, ProjectorFunction
 
@@ -38,17 +45,19 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
         document = _placed(published.order_id, fact)
     document = order_document(document)
     currency = document["currency"]
+    time = rfc3339(published.time)
     document = document | {
         "version": published.version,
         "status": after.status,
-        "updated_at": rfc3339(published.time),
-        **_changes(document, published),
+        "updated_at": time,
+        **_changes(document, published, time),
     }
-    for name, sums in (("totals", after.totals), ("balance", after.balance)):
-        if sums is not None:
-            document[name] = {key: money(amount, currency) for key, amount in sums}
+    if after.totals is not None:
+        document["totals"] = write_sums(after.totals, currency)
+    if after.balance is not None:
+        document["balance"] = write_sums(after.balance, currency)
     if after.units is not None:
-        document["units"] = after.units.model_dump()
+        document["units"] = dict(vars(after.units))
     for name, kind in PARTS.items():
         if (changed := getattr(after, name)) is not None:
             parts = [write_part(part, currency) for part in changed]
@@ -56,7 +65,7 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
     if costs_nothing(published):
         return document | _all_cancelled(document)
     if document["cancelled_at"] is None and _is_cancelled_by(published, document):
-        document["cancelled_at"] = rfc3339(published.time)
+        document["cancelled_at"] = time
         reason = fact.reason if isinstance(fact, events.LineCancelled) else None
         document["cancellation_reason"] = reason
     return document
@@ -113,9 +122,8 @@ def _all_cancelled(document: Document) -> Document:
     }
 
 
-def _changes(document: Document, published: PublishedEvent) -> Document:  # noqa: C901, PLR0911, PLR0912 - one case per event
+def _changes(document: Document, published: PublishedEvent, time: str) -> Document:  # noqa: C901, PLR0911, PLR0912 - one case per event
     """Return the fields that the event itself changes, besides those in its ``after``."""
-    time = rfc3339(published.time)
     match published.fact:
         case events.OrderConfirmed():
             return {"confirmed_at": time}

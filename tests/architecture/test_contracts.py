@@ -119,7 +119,15 @@ def test_every_event_reader_goes_through_parse() -> None:
             if calls:
                 found[file.name] = calls
     assert found == {
-        "recorded.py": {"EVENT_TYPES", "event.model_validate", "After.model_validate"},
+        "recorded.py": {
+            "EVENT_TYPES",
+            "event.model_validate",
+            "After.model_validate",
+            # Of events in their newest version only, which no upcaster changes.
+            "TypeAdapter",
+            "of_fact.validate_json",
+            "of_after.validate_json",
+        },
         # No events: what clients send, the stored order, and a constant.
         "loop.py": {"self.command.model_validate"},
         "query.py": {"self.question.model_validate"},

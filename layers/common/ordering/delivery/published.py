@@ -6,18 +6,27 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ordering.domain.recorded import UnknownEventError, parse
+from ordering.domain.recorded import UnknownEventError, parse, parse_member
 from ordering.runtime.ids import order_id_of
 
 from .envelope import WATERMARK_TYPE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ordering.domain.events import OrderEvent
-    from ordering.domain.recorded import After
+    from ordering.domain.recorded import After, Recorded
 
 _EVENT_TYPE: Final = re.compile(r"ordering\.order\.([A-Za-z]+)\.v([1-9][0-9]*)", re.ASCII)
+
+_TYPE_IN_BYTES: Final = re.compile(rb'"ordering\.order\.([A-Za-z]+)\.v([1-9][0-9]*)"')
+
+_ATTRIBUTES: Final = (
+    *("type", "subject", "sequence", "time"),
+    *("actor", "correlationid", "traceparent"),
+)
 
 _MOST: Final = 2**31 - 1
 """PostgreSQL's greatest integer."""
@@ -59,6 +68,46 @@ def read(value: bytes) -> PublishedEvent | Watermark:
     Raises:
         BadRecordError: not a CloudEvent of this service, or its data does not fit its schema.
     """
+    return _read_newest(value) or read_slowly(value)
+
+
+def _read_newest(value: bytes) -> PublishedEvent | None:
+    """Read an event in the newest version of its schema; None where ``read_slowly`` has to look."""
+    found = _TYPE_IN_BYTES.search(value)
+    if found is None:
+        return None
+    try:
+        member = parse_member("data", found[1].decode(), int(found[2]), value, _ATTRIBUTES)
+        # A text of that form may stand elsewhere in the bytes, before the record's type.
+        if member is None or member.others["type"].encode() != found[0][1:-1]:
+            return None
+        order_id = order_id_of(member.others["subject"])
+        if order_id is None:
+            return None
+        return _event(order_id, member.others, member.recorded)
+    except (ValueError, KeyError, TypeError, AttributeError):  # read_slowly says what is wrong
+        return None
+
+
+def _event(order_id: str, record: Mapping[str, Any], recorded: Recorded) -> PublishedEvent:
+    return PublishedEvent(
+        order_id=order_id,
+        version=int(record["sequence"]),
+        time=_instant(record["time"]),
+        actor=record.get("actor", ""),
+        correlation_id=record.get("correlationid", ""),
+        traceparent=record.get("traceparent", ""),
+        fact=recorded.fact,
+        after=recorded.after,
+    )
+
+
+def read_slowly(value: bytes) -> PublishedEvent | Watermark:
+    """Read a record's value of any type and version, and say what is wrong with it; see ``read``.
+
+    Raises:
+        BadRecordError: as ``read``.
+    """
     try:
         record = json.loads(value)
         if record["type"] == WATERMARK_TYPE:
@@ -73,16 +122,7 @@ def read(value: bytes) -> PublishedEvent | Watermark:
         if match is None or order_id is None:
             raise BadRecordError(f"not an order's event: {record['type']!r} {record['subject']!r}")
         recorded = parse(match[1], int(match[2]), record["data"])
-        return PublishedEvent(
-            order_id=order_id,
-            version=int(record["sequence"]),
-            time=_instant(record["time"]),
-            actor=record.get("actor", ""),
-            correlation_id=record.get("correlationid", ""),
-            traceparent=record.get("traceparent", ""),
-            fact=recorded.fact,
-            after=recorded.after,
-        )
+        return _event(order_id, record, recorded)
     except UnknownEventError as error:
         raise BadRecordError(str(error)) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -302,4 +302,9 @@ def _changed(before: tuple[PartT, ...], now: tuple[PartT, ...]) -> tuple[PartT, 
     if before is now:
         return None
     known = {part.part_id: part for part in before}
-    return tuple(part for part in now if known.get(part.part_id) != part) or None
+    return tuple(part for part in now if _differs(known.get(part.part_id), part)) or None
+
+
+def _differs(before: PartT | None, now: PartT) -> bool:
+    # Most parts are the same objects, and comparing all their fields takes a while.
+    return before is not now and before != now

@@ -6,14 +6,19 @@ A reader never has to ask back for the rest of the order, and never sees an old 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, NotRequired
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, TypeAdapter
+from typing_extensions import TypedDict
 
 from .events import EVENT_TYPES, OrderEvent
 from .parts import Balance, Line, Payment, Refund, Return, Shipment, Totals, Units
 from .upcasting import upcast
 from .values import Currency, CustomerId, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class After(Value):
@@ -80,3 +85,47 @@ def parse(event_type: str, schema_version: int, data: object) -> Recorded:
         fact=event.model_validate(newest, extra="ignore"),
         after=After.model_validate(newest.get("after"), extra="ignore"),
     )
+
+
+class Member(NamedTuple):
+    """An event that was read as a member of a JSON object, and the other members asked for."""
+
+    recorded: Recorded
+    others: Mapping[str, Any]
+
+
+def parse_member(
+    name: str, event_type: str, schema_version: int, value: bytes, others: tuple[str, ...]
+) -> Member | None:
+    """Read the event that is the member ``name`` of a JSON object, as ``parse`` would.
+
+    pydantic reads the bytes itself, once for the fact and once for ``after``: that takes half the
+    time of decoding them first.
+
+    Returns:
+        The event with those of the ``others`` that are there, unchecked; None if it is of another
+        than the newest version of its type.
+
+    Raises:
+        ValueError: the object or the event does not fit.
+    """
+    validators = _validators(name, event_type, schema_version, others)
+    if validators is None:
+        return None
+    of_fact, of_after = validators
+    read = of_fact.validate_json(value, extra="ignore")
+    after = of_after.validate_json(value, extra="ignore")[name]["after"]
+    return Member(Recorded(read[name], after), read)
+
+
+@cache
+def _validators(
+    name: str, event_type: str, schema_version: int, others: tuple[str, ...]
+) -> tuple[TypeAdapter[Any], TypeAdapter[Any]] | None:
+    event = EVENT_TYPES.get(event_type)
+    if event is None or schema_version != event.schema_version:
+        return None
+    unchecked = dict.fromkeys(others, NotRequired[Any])
+    of_fact: Any = TypedDict("WithFact", {**unchecked, name: event})  # type: ignore[misc] # as called
+    of_after: Any = TypedDict("WithAfter", {name: TypedDict("Data", {"after": After})})  # type: ignore[misc] # likewise
+    return TypeAdapter(of_fact), TypeAdapter(of_after)

@@ -1,0 +1,183 @@
+"""What a projector costs per event: `make bench-projectors`, which needs nothing running.
+
+Events of random lives are applied in batches of several sizes by each projector's handler in this
+process, and beside it their last documents are written with psycopg2's ``execute_values``: the
+same rows, without decoding, folding, positions and checks. Both take turns and wait for durable
+commits. ``processor`` is this process's own time, without PostgreSQL's. The projectors log to the
+standard output, this to the error stream.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from psycopg2.extras import execute_values
+
+from infra.contracts.functions import files_of
+from ordering.delivery.envelope import write_event
+from ordering.delivery.published import PublishedEvent, read
+from ordering.domain.errors import Refusal
+from ordering.domain.evolution import record
+from ordering.runtime.ids import uuid7
+from tests.databases import running_databases
+from tests.domain.life import COMMANDS, random_order, random_steps
+from tests.domain.vocabulary import NOW
+from tests.integration.projections import batch as batch_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ordering.domain.order import Order
+    from ordering.read_side.projection import Document
+    from tests.databases import Databases
+
+BATCHES: Final = (1, 100, 500)
+EVENTS_OF_A_LIFE: Final = 12
+
+
+class Result(NamedTuple):
+    """Events per second, and the processor time of one in microseconds, of both writers."""
+
+    applied: float
+    processor: float
+    bare: float
+
+
+def life(chance: random.Random) -> list[bytes]:
+    """Return the records of one order."""
+    order: Order | None = None
+    order_id = str(uuid7())
+    records: list[bytes] = []
+    steps = iter(random_steps(chance, 400))
+    asked = random_order(chance, most_lines=5)
+    while len(records) < EVENTS_OF_A_LIFE:
+        module = COMMANDS[asked.stem]
+        try:
+            command = module.handler.command.model_validate(asked.fields)
+        except ValueError:
+            command = None
+        facts = command and module.decide(order, command, NOW)
+        if facts and not isinstance(facts, Refusal):
+            events, order = record(order, facts)
+            for event in events:
+                records.append(
+                    write_event(
+                        order_id=order_id,
+                        version=len(records) + 1,
+                        event_type=type(event.fact).__name__,
+                        schema_version=event.fact.schema_version,
+                        data=event.data(),
+                        metadata={"actor": "operator", "correlation_id": "c", "traceparent": "t"},
+                        recorded_at=NOW,
+                    )
+                )
+        assert order is not None
+        step = next(steps, None)
+        if step is None:
+            break
+        asked = step.next_request(order, may_cancel=False)
+    return records
+
+
+def topic(events: int) -> list[bytes]:
+    """Return so many records of orders that go on side by side, as on a busy partition."""
+    chance = random.Random(1)  # noqa: S311 - the same lives each time
+    records: list[bytes] = []
+    while len(records) < events:
+        lives = [life(chance) for _ in range(50)]
+        for version in range(max(map(len, lives))):
+            records += [each[version] for each in lives if version < len(each)]
+    return records[:events]
+
+
+def batches(records: Sequence[bytes], size: int) -> Iterator[tuple[int, list[bytes]]]:
+    for first in range(0, len(records), size):
+        yield first, list(records[first : first + size])
+
+
+def race(stem: str, databases: Databases, records: Sequence[bytes], size: int) -> Result:
+    """Apply all records in batches, and write the same rows bare."""
+    owner = databases.owner("read")
+    owner.rows(f"truncate {stem}, watermarks")
+    owner.rows("drop table if exists bare")
+    owner.rows("create table bare (order_id uuid primary key, version int, document json)")
+    (file,) = (file for file in files_of("projectors") if file.stem == stem)
+    handler = file.handler.using(databases.open("read", "ordering_projector"))
+    bare = owner.session()
+    documents: dict[str, Document] = {}
+    applied = processor = written = 0.0
+    for first, values in batches(records, size):
+        event = batch_of({0: list(values)}, first)
+        began, began_processor = time.perf_counter(), time.process_time()
+        answer = handler(event, None)
+        applied += time.perf_counter() - began
+        processor += time.process_time() - began_processor
+        assert answer == {"batchItemFailures": []}
+        rows = rows_of(file.module, values, documents)
+        began = time.perf_counter()
+        with bare, bare.cursor() as cursor:
+            execute_values(
+                cursor,
+                "insert into bare values %s on conflict (order_id) do update"
+                " set version = excluded.version, document = excluded.document",
+                rows,
+                page_size=size,
+            )
+        written += time.perf_counter() - began
+    bare.close()
+    count = len(records)
+    return Result(count / applied, processor / count * 1e6, count / written)
+
+
+def rows_of(
+    projector: Any,  # noqa: ANN401 - a projector's module
+    values: Sequence[bytes],
+    documents: dict[str, Document],
+) -> list[tuple[str, int, str]]:
+    """Return the rows that the batch leads to: one per order, the last."""
+    rows: dict[str, tuple[str, int, str]] = {}
+    for value in values:
+        event = read(value)
+        assert isinstance(event, PublishedEvent)
+        document = projector.fold(documents.get(event.order_id), event)
+        documents[event.order_id] = document
+        rows[event.order_id] = (event.order_id, event.version, json.dumps(document))
+    return list(rows.values())
+
+
+def main() -> int:
+    """Print a table of all read models and batch sizes."""
+    parser = argparse.ArgumentParser(prog="make bench-projectors", description=__doc__)
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    records = topic(arguments.events)
+    head = "read model        batch   events/s   processor µs   execute_values/s   ratio"
+    sys.stderr.write(head + "\n")
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        running_databases(Path(directory)) as databases,
+    ):
+        Path(directory).chmod(0o755)
+        for stem in (file.stem for file in files_of("projectors")):
+            for size in BATCHES:
+                some = records if size > 1 else records[: max(1, len(records) // 20)]
+                rounds = [race(stem, databases, some, size) for _ in range(arguments.rounds)]
+                median = Result(*map(statistics.median, zip(*rounds, strict=True)))
+                sys.stderr.write(
+                    f"{stem:16} {size:6} {median.applied:10,.0f} {median.processor:14.1f}"
+                    f" {median.bare:18,.0f} {median.bare / median.applied:7.1f}\n"
+                )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
