@@ -14,7 +14,7 @@ from ordering.read_side.freshness import rfc3339
 from ordering.read_side.query import READ_MODELS
 from ordering.runtime.consistency import token
 from ordering.runtime.postgres import Database, DatabaseUnavailableError
-from tests.domain.vocabulary import an_order_was_placed, it_was_confirmed
+from tests.domain.vocabulary import an_order_was_placed, it_was_cancelled, it_was_confirmed
 from tests.integration.projections import ago, apply, batch, new_order, record_of, watermark
 from tests.integration.requests import body_of, customer, query_request, request
 
@@ -231,6 +231,28 @@ def test_a_conditional_request_waits_for_a_change(
     changed = ask("get_order", database, order_id, if_none_match=tag, prefer="wait=9", **browser)
     assert (changed["statusCode"], changed["headers"]["etag"]) == (200, '"2"')
     assert changed["headers"]["preference-applied"] == "wait=9"
+    assert clock.now < 1
+
+
+def test_a_conditional_request_with_a_token_waits_for_the_later_of_both(
+    projector: Database, queries: Database, clock: SimpleNamespace
+) -> None:
+    order_id = new_order()
+    apply(projector, batch({0: [record_of(order_id, 1, an_order_was_placed())]}))
+    later = {
+        5: record_of(order_id, 2, it_was_confirmed()),
+        8: record_of(order_id, 3, it_was_cancelled()),
+    }
+    offsets = itertools.count(1)
+
+    def arrive(statement: int) -> None:
+        if statement in later:
+            apply(projector, batch({0: [later[statement]]}, next(offsets)))
+
+    headers = {"if_none_match": '"1"', "consistency_token": token(order_id, 3), "prefer": "wait=9"}
+    answer = ask("get_order", HookedDatabase(queries, arrive), order_id, **headers)
+    assert (answer["statusCode"], answer["headers"]["etag"]) == (200, '"3"')
+    assert answer["headers"]["read-model-stale"] == "?0"
     assert clock.now < 1
 
 

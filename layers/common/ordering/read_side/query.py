@@ -169,7 +169,10 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
 
         freshness, rows = wait.despite_outages(ask_first)
         asked_at = freshness.asked_at
-        goal = replace(requested, versions={**requested.versions, **awaited(rows)})
+        versions = dict(requested.versions)
+        for order_id, version in awaited(rows).items():
+            versions[order_id] = max(version, versions.get(order_id, 0))
+        goal = replace(requested, versions=versions)
         if freshness.reaches(goal) or wait.left <= 0:
             return freshness, rows, requested
         parameters = {**parameters, "token_orders": list(goal.versions)}

@@ -21,7 +21,8 @@ _FIRST_PAUSE: Final = 0.002
 _LONGEST_PAUSE: Final = 0.3
 _PAUSE_PER_WAITED: Final = 1 / 3
 
-# Queries take no other advisory lock. Each begins to look at another place, not to meet at one.
+# Queries take no other advisory locks. The search starts at a random place, so that callers do not
+# all try the same one first.
 _TAKE: Final = """
 with places as materialized (
   select (n + first) %% %(count)s as place
