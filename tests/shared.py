@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from ordering.delivery.envelope import write_event
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
 HOSTILE: Final = {
     "PGSSLMODE": "require",
@@ -48,6 +51,21 @@ HOSTILE: Final = {
     "LOCALSTACK_HOST": "nowhere:1",
 }
 """Variables that a developer may have set for other work."""
+
+
+def write_record(
+    name: str, schema_version: int, data: str, *, order_id: str, version: int, at: datetime
+) -> bytes:
+    """Return the value of the record of the event of this name, whose JSON is ``data``."""
+    return write_event(
+        order_id=order_id,
+        version=version,
+        event_type=name,
+        schema_version=schema_version,
+        data=data,
+        metadata={"actor": "operator", "correlation_id": "c", "traceparent": "t"},
+        recorded_at=at,
+    )
 
 
 def an_order(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field may be changed

@@ -23,6 +23,8 @@ from tests.shared import an_order
 if TYPE_CHECKING:
     from ordering.domain.order import Order
 
+OF_THE_GATEWAY = [each for each in PROBLEM_TYPES if Source.GATEWAY in each.sources]
+
 
 def the_largest(currency: str, amount: str) -> dict[str, Any]:
     """Return an order of as many lines, units and digits as a client may send."""
@@ -77,16 +79,14 @@ def test_a_field_that_the_schema_does_not_have_is_noticed(read_model: str) -> No
 def test_each_problem_of_the_gateway_is_met_by_a_test() -> None:
     tests = (Path(__file__).parents[1] / "integration" / "local_runner").glob("test_http_api*.py")
     asserted = "\n".join(test.read_text() for test in tests)
-    gateways = [each for each in PROBLEM_TYPES if Source.GATEWAY in each.sources]
-    unmet = [each.code for each in gateways if f'({each.status}, "{each.code}", ' not in asserted]
+    unmet = [
+        each.code for each in OF_THE_GATEWAY if f'({each.status}, "{each.code}", ' not in asserted
+    ]
     assert not unmet, f"assert in tests/integration/local_runner what answers with {unmet}"
 
 
 def test_the_local_gateway_answers_with_the_registered_codes() -> None:
-    registered = {
-        each.status: each.code for each in PROBLEM_TYPES if Source.GATEWAY in each.sources
-    }
-    assert registered == CODES
+    assert {each.status: each.code for each in OF_THE_GATEWAY} == CODES
 
 
 @pytest.mark.parametrize("stem", COMMANDS)

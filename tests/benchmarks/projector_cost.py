@@ -22,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from psycopg2.extras import execute_values
 
 from infra.contracts.functions import files_of
-from ordering.delivery.envelope import write_event
 from ordering.delivery.published import PublishedEvent, read
 from ordering.domain.errors import Refusal
 from ordering.domain.evolution import record
@@ -31,6 +30,7 @@ from tests.databases import running_databases
 from tests.domain.life import COMMANDS, random_order, random_steps
 from tests.domain.vocabulary import NOW
 from tests.integration.projections import batch as batch_of
+from tests.shared import write_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,15 +68,11 @@ def life(chance: random.Random) -> list[bytes]:
         if facts and not isinstance(facts, Refusal):
             events, order = record(order, facts)
             for event in events:
+                fact, version = event.fact, len(records) + 1
+                name, data = type(fact).__name__, event.data()
                 records.append(
-                    write_event(
-                        order_id=order_id,
-                        version=len(records) + 1,
-                        event_type=type(event.fact).__name__,
-                        schema_version=event.fact.schema_version,
-                        data=event.data(),
-                        metadata={"actor": "operator", "correlation_id": "c", "traceparent": "t"},
-                        recorded_at=NOW,
+                    write_record(
+                        name, fact.schema_version, data, order_id=order_id, version=version, at=NOW
                     )
                 )
         assert order is not None

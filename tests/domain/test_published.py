@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ordering.delivery.envelope import write_event
 from ordering.delivery.published import BadRecordError, PublishedEvent, read, read_slowly
 from ordering.domain.events import EVENT_TYPES
 from tests.domain.test_events import VERSIONS, sample
 from tests.domain.vocabulary import NOW
+from tests.shared import write_record
 
 if TYPE_CHECKING:
     from ordering.delivery.published import Watermark
@@ -38,15 +38,8 @@ ORDER = "0198c5a0-0000-7000-8000-000000000001"
 
 
 def record_of(name: str, version: int) -> bytes:
-    return write_event(
-        order_id=ORDER,
-        version=3,
-        event_type=name,
-        schema_version=version,
-        data=json.dumps(sample(name, version)),
-        metadata={"actor": "operator", "correlation_id": "c", "traceparent": "t"},
-        recorded_at=NOW,
-    )
+    data = json.dumps(sample(name, version))
+    return write_record(name, version, data, order_id=ORDER, version=3, at=NOW)
 
 
 def outcome(reading: Any, value: bytes) -> PublishedEvent | Watermark | str:  # noqa: ANN401 - a function

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from infra.contracts.functions import files_of
-from ordering.delivery.envelope import write_event, write_watermark
+from ordering.delivery.envelope import write_watermark
 from ordering.domain.events import OrderPlaced
 from ordering.domain.evolution import evolve
 from ordering.domain.evolution import record as record_events
 from ordering.read_side.query import READ_MODELS
 from tests.domain.vocabulary import NOW, an_order_was_placed
+from tests.shared import write_record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,15 +34,8 @@ def new_order() -> str:
 def record_of(order_id: str, version: int, event: OrderEvent, at: datetime = NOW) -> bytes:
     before = None if isinstance(event, OrderPlaced) else evolve(None, an_order_was_placed())
     (recorded,), _ = record_events(before, [event])
-    return write_event(
-        order_id=order_id,
-        version=version,
-        event_type=type(event).__name__,
-        schema_version=event.schema_version,
-        data=recorded.data(),
-        metadata={"actor": "operator", "correlation_id": "c", "traceparent": "t"},
-        recorded_at=at,
-    )
+    name, data = type(event).__name__, recorded.data()
+    return write_record(name, event.schema_version, data, order_id=order_id, version=version, at=at)
 
 
 def ago(seconds: float) -> datetime:

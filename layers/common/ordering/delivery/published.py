@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from ordering.domain.events import OrderEvent
     from ordering.domain.recorded import After, Recorded
 
-_EVENT_TYPE: Final = re.compile(r"ordering\.order\.([A-Za-z]+)\.v([1-9][0-9]*)", re.ASCII)
-
-_TYPE_IN_BYTES: Final = re.compile(rb'"ordering\.order\.([A-Za-z]+)\.v([1-9][0-9]*)"')
-
+_FORM: Final = r"ordering\.order\.([A-Za-z]+)\.v([1-9][0-9]*)"
+_EVENT_TYPE: Final = re.compile(_FORM, re.ASCII)
+_TYPE_IN_BYTES: Final = re.compile(f'"{_FORM}"'.encode())
 _ATTRIBUTES: Final = (
-    *("type", "subject", "sequence", "time"),
-    *("actor", "correlationid", "traceparent"),
+    "type",
+    "subject",
+    "sequence",
+    "time",
+    "actor",
+    "correlationid",
+    "traceparent",
 )
 
 _MOST: Final = 2**31 - 1

@@ -59,13 +59,14 @@ _FRACTION = re.compile(r"(0(\.[0-9]{1,6})?|1(\.0{1,6})?)", re.ASCII)
 _PERCENT = re.compile(r"([0-9]{1,2}(\.[0-9]{1,4})?|100(\.0{1,4})?)", re.ASCII)
 
 
-MINOR_UNIT: Final = {code: Decimal(1).scaleb(-digits) for code, digits in CURRENCY_DIGITS.items()}
-"""The smallest amount of each currency, with its digits."""
+_MINOR_UNIT = {code: Decimal(1).scaleb(-digits) for code, digits in CURRENCY_DIGITS.items()}
 
 
 def round_to_currency(amount: Decimal, currency: str) -> Decimal:
     """Round half up to the currency's digits, as the HTTP contract defines totals."""
-    return amount.quantize(MINOR_UNIT[currency], ROUND_HALF_UP)
+    unit = _MINOR_UNIT[currency]
+    # Hardly any amount has other digits, and to look is cheaper than to round.
+    return amount if amount.same_quantum(unit) else amount.quantize(unit, ROUND_HALF_UP)
 
 
 def decimal_of(pattern: re.Pattern[str], what: str) -> BeforeValidator:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ordering.domain.events import OrderCancelled
-from ordering.domain.values import MINOR_UNIT, amount_fields, instant_fields, round_to_currency
+from ordering.domain.values import amount_fields, instant_fields, round_to_currency
 
 from .freshness import rfc3339
 
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 
 def money(amount: Decimal, currency: str) -> dict[str, str]:
     """Write an amount as the HTTP contract does, with all of the currency's digits."""
-    if not amount.same_quantum(MINOR_UNIT[currency]):  # which hardly any is
-        amount = round_to_currency(amount, currency)
     # str writes no exponent here, as no currency has more than four digits, and takes half as long
     # as format.
-    return {"amount": str(amount), "currency": currency}
+    return {"amount": str(round_to_currency(amount, currency)), "currency": currency}
 
 
 def write_sums(sums: Totals | Balance, currency: str) -> dict[str, dict[str, str]]:
