@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ordering.read_side import waiting
 from ordering.read_side.query import READ_MODELS
 from tests.databases import running_databases
 from tests.integration.commands_on_postgres import CountingDatabase
@@ -60,3 +62,15 @@ def projector(databases: Databases) -> Database:
 def queries(databases: Databases) -> Database:
     """Return a query's connection to the read database."""
     return databases.open("read", "ordering_query")
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """Let waits take no time: sleeping moves the clock that they are measured with."""
+    clock = SimpleNamespace(now=0.0)
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
+    return clock
