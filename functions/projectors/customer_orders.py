@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ordering.domain.events import OrderPlaced
 from ordering.read_side.documents import costs_nothing, money, order_document
 from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import Document, ProjectorFunction
+from ordering.read_side.shapes import OneRow
 
 if TYPE_CHECKING:
     from ordering.delivery.published import PublishedEvent
-
-LOAD: Final = """
-select order_id::text, version, document, last_event_time from customer_orders
-where order_id = any(%(order_ids)s::uuid[])
-"""
-SAVE: Final = """
-insert into customer_orders (
-  order_id, version, customer_id, placed_at, status, document, last_event_time
-)
-select r.order_id, r.version, r.document ->> 'customer_id',
-  (r.document ->> 'placed_at')::timestamptz, r.document ->> 'status', r.document, r.last_event_time
-from json_to_recordset(%(rows)s::json) as r (
-  order_id uuid, version int, document json, last_event_time timestamptz
-)
-on conflict (order_id) do update
-set version = excluded.version, status = excluded.status, document = excluded.document,
-  last_event_time = excluded.last_event_time
-where customer_orders.version < excluded.version
-"""
 
 
 def fold(document: Document | None, published: PublishedEvent) -> Document:
@@ -60,4 +42,6 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
     return item
 
 
-handler = ProjectorFunction("customer_orders", load=LOAD, save=SAVE, fold=fold)
+handler = ProjectorFunction(
+    "customer_orders", fold, OneRow({"placed_at": "timestamptz", "status": "text"})
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from ordering.domain import events
 from ordering.domain.parts import PARTS
@@ -17,25 +17,10 @@ from ordering.read_side.documents import (
 )
 from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import Document, ProjectorFunction
+from ordering.read_side.shapes import OneRow
 
 if TYPE_CHECKING:
     from ordering.delivery.published import PublishedEvent
-
-LOAD: Final = """
-select order_id::text, version, document, last_event_time from order_details
-where order_id = any(%(order_ids)s::uuid[])
-"""
-SAVE: Final = """
-insert into order_details (order_id, version, customer_id, document, last_event_time)
-select r.order_id, r.version, r.document ->> 'customer_id', r.document, r.last_event_time
-from json_to_recordset(%(rows)s::json) as r (
-  order_id uuid, version int, document json, last_event_time timestamptz
-)
-on conflict (order_id) do update
-set version = excluded.version, document = excluded.document,
-  last_event_time = excluded.last_event_time
-where order_details.version < excluded.version
-"""
 
 
 def fold(document: Document | None, published: PublishedEvent) -> Document:
@@ -161,4 +146,4 @@ def _changes(document: Document, published: PublishedEvent, time: str) -> Docume
             assert_never(published.fact)
 
 
-handler = ProjectorFunction("order_details", load=LOAD, save=SAVE, fold=fold)
+handler = ProjectorFunction("order_details", fold, OneRow())

@@ -14,7 +14,7 @@ import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ordering.delivery.published import BadRecordError, PublishedEvent, Watermark, read
 from ordering.runtime.function import DatabaseFunction
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from ordering.runtime.function import Context
+
+    from .shapes import OneRow
 
 Document = dict[str, Any]
 
@@ -73,22 +75,11 @@ class _Batch:
     reused: list[_ReusedVersion] = field(default_factory=list)
 
 
-COLUMNS: Final = {
-    "order_id": "uuid",
-    "version": "int",
-    "customer_id": "text",
-    "document": "json",
-    "last_event_time": "timestamptz",
-}
-"""The columns that the loops need in each read model's table, with their types."""
-
-
 class ProjectorFunction(DatabaseFunction):
     """The Lambda handler of one read model.
 
-    ``load`` selects (order_id text, version, document, last_event_time) of the orders
-    ``%(order_ids)s``; ``save`` upserts the rows ``%(rows)s``, a JSON array of objects with the same
-    four fields, where the version grows; ``fold`` gives an order's document after one event.
+    ``projection`` names it and its table, ``fold`` gives an order's document after one more event,
+    and ``shape`` says what is kept of the document.
     """
 
     side = ReadSide
@@ -96,14 +87,13 @@ class ProjectorFunction(DatabaseFunction):
     def __init__(
         self,
         projection: str,
-        *,
-        load: str,
-        save: str,
         fold: Callable[[Document | None, PublishedEvent], Document],
+        shape: OneRow,
     ) -> None:
         self.projection = projection
-        self._load = load
-        self._save = save_with_positions(save)
+        self.shape = shape
+        self._load = shape.load(projection)
+        self._save = save_with_positions(shape.save(projection))
         self._fold = fold
         super().__init__()
 
