@@ -14,8 +14,10 @@ export PORT KAFKA AWS_PORT
 unexport $(filter-out PYTHON,$(filter PYTHON%,$(.VARIABLES)))
 export PYTHONUTF8 := 1
 
+comma := ,
+
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs demo test prove fuzz-api check bench bench-commands bench-projectors bench-cold-start format contracts release-events lock sam-validate
+.PHONY: help up down reset token status logs rebuild switch verify operate demo test prove fuzz-api check bench bench-commands bench-projectors bench-cold-start format contracts release-events lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -37,6 +39,18 @@ status: $(READY) ## What runs, its memory and processor time
 
 logs: $(READY) ## Follow the log lines of a detached stack
 	@exec $(LOCAL) logs
+
+rebuild: $(READY) ## Fill a new generation of a read model from the log (MODEL=, RATE=<events/s>)
+	@exec $(LOCAL) operate rebuild --audited --request='{"read_model": "$(MODEL)"$(if $(RATE),$(comma) "events_per_second": $(RATE))}'
+
+switch: $(READY) ## Let queries read the filled generation, or another (MODEL=, GENERATION=)
+	@exec $(LOCAL) operate switch --audited --request='{"read_model": "$(MODEL)"$(if $(GENERATION),$(comma) "generation": $(GENERATION))}'
+
+verify: $(READY) ## Compare read models with a fresh fold of the log (MODEL=, SAMPLE=<orders>)
+	@exec $(LOCAL) operate verify --request='{$(if $(MODEL),"read_model": "$(MODEL)"$(if $(SAMPLE),$(comma)))$(if $(SAMPLE),"sample": $(SAMPLE))}'
+
+operate: $(READY) ## Carry out any operation (OPERATION=retry_parked REQUEST='{"all": true}' REASON=)
+	@exec $(LOCAL) operate "$$OPERATION" $(if $(REASON),--audited --reason="$$REASON") --request="$$REQUEST"
 
 demo: $(READY) ## Place the Northwind orders through the API and check what the read side says
 	@exec $(BIN)/python -m infra.local.demo.run

@@ -12,7 +12,7 @@ from infra.local.logs import Logs
 from infra.local.servers.passwords import load_or_create_passwords
 from infra.local.servers.postgres import PostgresCluster
 from infra.local.settings import ROOT
-from operations.migrate import migrate
+from operations.migrate import migrate, serve_new_read_models
 from ordering.runtime.postgres import Database
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 MIGRATIONS = ROOT / "infra" / "migrations"
 ROLES = {
-    "write": ["ordering_command", "ordering_relay", "ordering_cleaner"],
-    "read": ["ordering_projector", "ordering_query"],
+    "write": ["ordering_command", "ordering_relay", "ordering_cleaner", "ordering_operation"],
+    "read": ["ordering_projector", "ordering_query", "ordering_operation"],
 }
 
 
@@ -60,6 +60,20 @@ class Databases:
             del self._opened[before:]
 
 
+def empty_read_side(owner: Database) -> None:
+    """Empty the read database; each read model keeps its live generation only."""
+    for read_model, generation, state in owner.rows(
+        "select read_model, generation, state from generations"
+    ):
+        names = {"read_model": read_model, "generation": generation}
+        if state != "live":
+            owner.rows("select drop_generation(%(read_model)s, %(generation)s)", names)
+            continue
+        for (name,) in owner.rows("select tables_of(%(read_model)s)", names):
+            owner.rows(f"truncate {name}_{generation}")
+    owner.rows("truncate watermarks, parked_events, orders_behind, discarded_events, operations")
+
+
 def free_port() -> int:
     with socket.socket() as trial:
         trial.bind(("127.0.0.1", 0))
@@ -90,6 +104,8 @@ def running_databases(directory: Path) -> Iterator[Databases]:
             for side in ROLES:
                 with databases.borrowed():
                     migrate(databases.owner(side), MIGRATIONS / side)
+            with databases.borrowed():
+                serve_new_read_models(databases.owner("write"), databases.owner("read"))
             with databases.borrowed():
                 yield databases
         finally:

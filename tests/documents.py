@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any, Final
 import jsonschema
 
 from infra.contracts.functions import ROOT, answer_type, files_of
+from ordering.read_side.shapes import ROWS, SHARE, SeveralRows, Sums
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ordering.delivery.published import PublishedEvent
-    from ordering.read_side.projection import Document
+    from ordering.read_side.shapes import Document, Shape
 
 FOLDS: Final[dict[str, Callable[[Document | None, PublishedEvent], Document]]] = {
     file.stem: file.module.fold for file in files_of("projectors")
 }
 """How each read model's document changes, by the read model's name."""
+SHAPES: Final[dict[str, Shape]] = {file.stem: file.handler.shape for file in files_of("projectors")}
 
 
 @cache
@@ -38,18 +40,35 @@ def validator_of(read_model: str) -> jsonschema.Draft202012Validator:
     raise AssertionError(f"no query reads {read_model}: its document has no schema")
 
 
+def parts_sent(read_model: str, document: Document | None) -> list[Document]:
+    """Return what is sent of a document, or added up: itself, its rows or its share of the sums."""
+    shape = SHAPES[read_model]
+    document = document or {}
+    if isinstance(shape, SeveralRows):
+        return [row for row in document[ROWS].values() if row is not None]
+    return document[SHARE] if isinstance(shape, Sums) else [document]
+
+
 def check_document(read_model: str, document: Document | None) -> None:
     """Check that a document is what its query says that it answers, no more and no less.
+
+    An order's share of sums has to have their keys and measures.
 
     Raises:
         AssertionError: it is not; the message is one sentence.
     """
-    for error in validator_of(read_model).iter_errors(document):
-        where = "/".join(map(str, error.absolute_path)) or "its top level"
-        raise AssertionError(
-            f"the document of {read_model} is not what its query says that it answers: at {where},"
-            f" {error.message:.200}"
-        )
+    shape = SHAPES[read_model]
+    for part in parts_sent(read_model, document):
+        if isinstance(shape, Sums):
+            difference = sorted({*part} ^ {*shape.keys, *shape.measures})
+            assert not difference, f"the share of {read_model} and its sums differ: {difference}"
+            continue
+        for error in validator_of(read_model).iter_errors(part):
+            where = "/".join(map(str, error.absolute_path)) or "its top level"
+            raise AssertionError(
+                f"the document of {read_model} is not what its query says that it answers: at"
+                f" {where}, {error.message:.200}"
+            )
 
 
 @cache

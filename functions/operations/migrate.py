@@ -31,6 +31,18 @@ create table if not exists schema_migrations (
 """
 _APPLIED: Final = "select name, digest from schema_migrations"
 _RECORD: Final = "insert into schema_migrations (name, digest) values (%(name)s, %(digest)s)"
+_IS_EMPTY: Final = "select not exists (select from orders)"
+_SERVE: Final = """
+with unserved as (
+  update generations as g set filled_at = clock_timestamp() where g.state = 'building'
+    and not exists (
+      select from generations as o where o.read_model = g.read_model and o.state = 'live'
+    )
+  returning read_model, generation
+)
+select read_model, generation from unserved
+"""
+_SWITCH: Final = "select switch_generation(%(read_model)s, %(generation)s)"
 
 
 class ChangedMigrationError(RuntimeError):
@@ -67,15 +79,29 @@ def migrate(database: Database, directory: Path) -> list[str]:
     return applied
 
 
+def serve_new_read_models(write: Database, read: Database) -> None:
+    """Let queries read each new read model at once, if there are no orders to fill it with.
+
+    The projectors write a generation from its beginning on: an order that is placed meanwhile is in
+    it.
+    """
+    if write.rows(_IS_EMPTY) == [(True,)]:
+        for read_model, generation in read.rows(_SERVE):
+            read.rows(_SWITCH, {"read_model": read_model, "generation": generation})
+
+
 def handler(_event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
     """Migrate both databases; the answer names the files applied now."""
     settings = read_settings(Migrations)
     directory = Path(settings.migrations_directory)
     answer: dict[str, list[str]] = {}
+    databases: dict[str, Database] = {}
     for side, conninfo in (("write", settings.write_database), ("read", settings.read_database)):
         if not (directory / side).is_dir():
             raise FileNotFoundError(f"no migrations in {directory / side}")
         database = Database(conninfo, settings.database_authentication, function_stem())
+        databases[side] = database
         answer[side] = migrate(database, directory / side)
+    serve_new_read_models(databases["write"], databases["read"])
     logger.info("migrated", extra={"applied": answer})
     return answer

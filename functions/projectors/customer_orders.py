@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ordering.domain.events import OrderPlaced
 from ordering.read_side.documents import costs_nothing, money, order_document
 from ordering.read_side.freshness import rfc3339
-from ordering.read_side.projection import Document, ProjectorFunction
-from ordering.read_side.shapes import OneRow
+from ordering.read_side.projection import ProjectorFunction
+from ordering.read_side.shapes import Document, OneRow
 
 if TYPE_CHECKING:
     from ordering.delivery.published import PublishedEvent

@@ -16,8 +16,8 @@ from ordering.read_side.documents import (
     write_sums,
 )
 from ordering.read_side.freshness import rfc3339
-from ordering.read_side.projection import Document, ProjectorFunction
-from ordering.read_side.shapes import OneRow
+from ordering.read_side.projection import ProjectorFunction
+from ordering.read_side.shapes import Document, OneRow
 
 if TYPE_CHECKING:
     from ordering.delivery.published import PublishedEvent

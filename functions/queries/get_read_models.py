@@ -20,21 +20,58 @@ if TYPE_CHECKING:
     from ordering.runtime.postgres import Row
 
 _SQL: Final = """
-select name, as_of, extract(epoch from statement_timestamp() - as_of)
+select name, as_of, extract(epoch from statement_timestamp() - as_of), live.generation,
+  coalesce(live.parked, 0), (
+    select json_build_object(
+      'generation', g.generation,
+      'orders_filled', g.orders_filled,
+      'orders_expected', g.orders_expected,
+      'orders_behind', (
+        select count(*) from orders_behind as b
+        where b.read_model = name and b.generation = g.generation
+      ),
+      'is_filled', g.filled_at is not null,
+      'seconds_left', case when g.filled_at is not null then 0 else round((
+        greatest(g.orders_expected - g.orders_filled, 0) * g.filling_seconds
+        / nullif(g.orders_filled, 0)
+      )::numeric, 1) end
+    ) from generations as g where g.read_model = name and g.state = 'building'
+  )
 from unnest(%(names)s) as name
-left join ({read_models_as_of}) as read_model on read_model.projection = name
+left join ({read_models_as_of}) as live on live.read_model = name
 order by name
 """
 SQL: Final = _SQL.format(read_models_as_of=READ_MODELS_AS_OF)
 
 
+class Building(TypedDict):
+    """A generation that is being filled, and how far it is.
+
+    ``orders_expected`` is about how many there are; ``seconds_left`` is at the speed so far.
+    """
+
+    generation: Number
+    orders_filled: Number
+    orders_expected: Number | None
+    orders_behind: Number
+    is_filled: bool
+    seconds_left: float | None
+
+
 class ReadModel(TypedDict):
-    """How fresh a read model is."""
+    """How fresh a read model is, and which generation of it queries read; null: none yet.
+
+    ``parked_orders`` are those that ``as_of`` does not speak for: an event of each could not be
+    applied, or not be published.
+    """
 
     name: str
     as_of: InstantText | None
     age_seconds: float | None
     events_behind: Number | None
+    generation: Number | None
+    parked_orders: Number
+    building: Building | None
 
 
 class ReadModels(TypedDict):
@@ -64,8 +101,11 @@ def answer(_: GetReadModels, rows: Sequence[Row]) -> Answer[ReadModels]:
                         "as_of": None if as_of is None else rfc3339(as_of),
                         "age_seconds": None if age is None else round(float(age), 3),
                         "events_behind": None,
+                        "generation": generation,
+                        "parked_orders": parked,
+                        "building": building,
                     }
-                    for name, as_of, age in rows
+                    for name, as_of, age, generation, parked, building in rows
                 ],
                 "next_cursor": None,
             }
@@ -77,6 +117,7 @@ handler = QueryFunction(
     GetReadModels,
     name="read_models",
     read_models=READ_MODELS,
+    waits_for_filling=False,
     sql=SQL,
     parameters=parameters,
     answer=answer,

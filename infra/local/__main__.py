@@ -134,6 +134,15 @@ def _logs(settings: Settings, _options: argparse.Namespace) -> int:
     return 0 if status == -signal.SIGPIPE else status
 
 
+def _operate(settings: Settings, options: argparse.Namespace) -> int:
+    from infra.local.operate import operate  # noqa: PLC0415 - only needed here
+
+    record = read_record(settings.state_dir)
+    if record is None or lock_holder(settings.state_dir) != record.pid:
+        raise StartError("nothing is running; `make up` starts it")
+    return operate(record, options)
+
+
 def _stop(state_dir: Path) -> bool:
     """Stop the runner, if there is one, and wait until it is gone; a stubborn one is killed."""
     pid = lock_holder(state_dir)
@@ -186,6 +195,12 @@ def _parser() -> argparse.ArgumentParser:
     token.add_argument("--scopes", help="exactly these, with spaces between them; see README.md")
     token.add_argument("--ttl", type=int, default=DEFAULT_TTL_SECONDS, help="seconds")
     token.set_defaults(run=_token)
+    operation = commands.add_parser("operate", parents=[common], help="carry out an operation")
+    operation.add_argument("operation", help="a file of functions/operations, without .py")
+    operation.add_argument("--request", default="", help="its request, in JSON")
+    operation.add_argument("--audited", action="store_true", help="say who asks, and why")
+    operation.add_argument("--reason", default="by hand")
+    operation.set_defaults(run=_operate)
     for name, run, text in (
         ("down", _down, "stop it"),
         ("reset", _reset, "stop it and forget its data"),

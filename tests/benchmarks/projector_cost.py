@@ -23,20 +23,17 @@ from psycopg2.extras import execute_values
 
 from infra.contracts.functions import files_of
 from ordering.delivery.published import PublishedEvent, read
-from ordering.domain.errors import Refusal
-from ordering.domain.evolution import record
 from ordering.runtime.ids import uuid7
-from tests.databases import running_databases
-from tests.domain.life import COMMANDS, random_order, random_steps
+from tests.databases import empty_read_side, running_databases
 from tests.domain.vocabulary import NOW
 from tests.integration.projections import batch as batch_of
+from tests.recorded_lives import recorded_life
 from tests.shared import write_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ordering.domain.order import Order
-    from ordering.read_side.projection import Document
+    from ordering.read_side.shapes import Document
     from tests.databases import Databases
 
 BATCHES: Final = (1, 100, 500)
@@ -53,34 +50,11 @@ class Result(NamedTuple):
 
 def life(chance: random.Random) -> list[bytes]:
     """Return the records of one order."""
-    order: Order | None = None
     order_id = str(uuid7())
-    records: list[bytes] = []
-    steps = iter(random_steps(chance, 400))
-    asked = random_order(chance, most_lines=5)
-    while len(records) < EVENTS_OF_A_LIFE:
-        module = COMMANDS[asked.stem]
-        try:
-            command = module.handler.command.model_validate(asked.fields)
-        except ValueError:
-            command = None
-        facts = command and module.decide(order, command, NOW)
-        if facts and not isinstance(facts, Refusal):
-            events, order = record(order, facts)
-            for event in events:
-                fact, version = event.fact, len(records) + 1
-                name, data = type(fact).__name__, event.data()
-                records.append(
-                    write_record(
-                        name, fact.schema_version, data, order_id=order_id, version=version, at=NOW
-                    )
-                )
-        assert order is not None
-        step = next(steps, None)
-        if step is None:
-            break
-        asked = step.next_request(order, may_cancel=False)
-    return records
+    return [
+        write_record(*fact, order_id=order_id, version=version, at=NOW)
+        for version, fact in enumerate(recorded_life(chance, events=EVENTS_OF_A_LIFE), start=1)
+    ]
 
 
 def topic(events: int) -> list[bytes]:
@@ -102,7 +76,7 @@ def batches(records: Sequence[bytes], size: int) -> Iterator[tuple[int, list[byt
 def race(stem: str, databases: Databases, records: Sequence[bytes], size: int) -> Result:
     """Apply all records in batches, and write the same rows bare."""
     owner = databases.owner("read")
-    owner.rows(f"truncate {stem}, watermarks")
+    empty_read_side(owner)
     owner.rows("drop table if exists bare")
     owner.rows("create table bare (order_id uuid primary key, version int, document json)")
     (file,) = (file for file in files_of("projectors") if file.stem == stem)

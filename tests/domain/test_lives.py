@@ -30,7 +30,7 @@ from tests.domain.vocabulary import NOW
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ordering.read_side.projection import Document
+    from ordering.read_side.shapes import Document
 
 STEPS = int(os.environ.get("STEPS", "200000"))
 FIRST_SEED = int(os.environ.get("SEED", "1"))

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ordering.domain.events import OrderEvent
-    from ordering.read_side.projection import Document
+    from ordering.read_side.shapes import Document
 
     Fold = Callable[[Document | None, PublishedEvent], Document]
 

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ordering.read_side import waiting
-from ordering.read_side.query import READ_MODELS
-from tests.databases import running_databases
+from tests.databases import empty_read_side, running_databases
 from tests.integration.commands_on_postgres import CountingDatabase
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def owner(databases: Databases) -> Database:
 @pytest.fixture
 def projector(databases: Databases) -> Database:
     """Return a projector's connection to the read database, which is empty."""
-    databases.owner("read").rows(f"truncate {', '.join(READ_MODELS)}, watermarks")
+    empty_read_side(databases.owner("read"))
     return databases.open("read", "ordering_projector")
 
 

@@ -50,6 +50,16 @@ def watermark(as_of: datetime, partitions: int = 1, **data: object) -> bytes:
     return json.dumps(record).encode()
 
 
+def key_of(value: bytes | None) -> str | None:
+    """Return the key that the relay gives the record, as the event has it."""
+    try:
+        record = json.loads(value or b"")
+    except ValueError:
+        return None
+    key = record.get("partitionkey")
+    return key and base64.b64encode(key.encode()).decode()
+
+
 def batch(partitions: Mapping[int, list[bytes | None]], first_offset: int = 0) -> dict[str, Any]:
     return {
         "eventSource": "aws:kafka",
@@ -59,6 +69,7 @@ def batch(partitions: Mapping[int, list[bytes | None]], first_offset: int = 0) -
                     "topic": "ordering.orders",
                     "partition": partition,
                     "offset": offset,
+                    "key": key_of(value),
                     "value": None if value is None else base64.b64encode(value).decode(),
                     "headers": [],
                 }

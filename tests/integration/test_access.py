@@ -24,9 +24,9 @@ from infra.contracts.functions import files_of, read_template
 from infra.local.gateway.issuer import SCOPES, load_or_create_key
 from infra.local.lambdas.invocation import Invocation
 from ordering.delivery.envelope import write_event
-from ordering.read_side.query import READ_MODELS
 from ordering.runtime.http import NOBODY, Principal
 from tests.callers import OPERATE, READ, SELL, WRITE
+from tests.databases import empty_read_side
 from tests.integration.local_runner.http_fixtures import an_api
 from tests.integration.projections import PROJECTORS
 from tests.integration.requests import OPERATOR, body_of, request
@@ -185,6 +185,7 @@ def placed(databases: Databases, customer: str) -> str:
         "topic": "ordering.orders",
         "partition": partition,
         "offset": 0,
+        "key": base64.b64encode(order_id.encode()).decode(),
         "value": base64.b64encode(value).decode(),
         "headers": [],
     }
@@ -198,7 +199,7 @@ def placed(databases: Databases, customer: str) -> str:
 @pytest.fixture(scope="module")
 def orders(databases: Databases) -> dict[str, str]:
     """One order of each of the two customers, on both sides."""
-    databases.owner("read").rows(f"truncate {', '.join(READ_MODELS)}, watermarks")
+    empty_read_side(databases.owner("read"))
     return {customer: placed(databases, customer) for customer in (OWN, OTHER)}
 
 

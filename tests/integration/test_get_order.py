@@ -14,7 +14,7 @@ from tests.integration.requests import body_of, customer, request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ordering.read_side.projection import Document
+    from ordering.read_side.shapes import Document
     from ordering.runtime.postgres import Database, Row
 
 SAMPLE: Final = {"order_id": "00000000-0000-7000-8000-000000000001"}

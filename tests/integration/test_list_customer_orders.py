@@ -19,7 +19,7 @@ from tests.integration.requests import body_of, customer, request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ordering.read_side.projection import Document
+    from ordering.read_side.shapes import Document
     from ordering.runtime.postgres import Database, Row
 
 SAMPLE: Final = {"customer_id": "SAMPLE-CUSTOMER", "limit": 20}

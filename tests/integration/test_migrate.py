@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ordering.read_side.projection import Document
+    from ordering.read_side.shapes import Document
     from ordering.runtime.postgres import Database
     from tests.databases import Databases
 

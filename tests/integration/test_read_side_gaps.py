@@ -401,6 +401,7 @@ def test_a_partition_that_stops_behind_it_has_the_gap_all_the_same(projector: Da
     already_read(projector, 0, 10)
     placed = record_of(order_id, 1, an_order_was_placed(), ago(60))
     another = record_of(order_id, 1, an_order_was_placed(), ago(50))
-    stopped = apply(projector, batch({0: [placed, another, b"poison"]}, 10))
+    behind_a_gap = record_of(order_id, 3, it_was_confirmed())
+    stopped = apply(projector, batch({0: [placed, another, behind_a_gap]}, 10))
     assert stopped == [("ordering.orders-0", 12)]
     assert gaps(projector) == {(0, 11, "version reused")}

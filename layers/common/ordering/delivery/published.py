@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from dataclasses import dataclass
@@ -37,7 +38,14 @@ _MOST: Final = 2**31 - 1
 
 
 class BadRecordError(ValueError):
-    """A record on the topic that this code cannot read; the message says what is wrong."""
+    """A record on the topic that this code cannot read; the message says what is wrong.
+
+    ``order_id``, ``version`` and ``event_type`` are what can be read of it all the same.
+    """
+
+    order_id: str | None = None
+    version: int | None = None
+    event_type: str | None = None
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,7 @@ def _read_newest(value: bytes) -> PublishedEvent | None:
 def _event(order_id: str, record: Mapping[str, Any], recorded: Recorded) -> PublishedEvent:
     return PublishedEvent(
         order_id=order_id,
-        version=int(record["sequence"]),
+        version=_version(record["sequence"]),
         time=_instant(record["time"]),
         actor=record.get("actor", ""),
         correlation_id=record.get("correlationid", ""),
@@ -112,6 +120,7 @@ def read_slowly(value: bytes) -> PublishedEvent | Watermark:
     Raises:
         BadRecordError: as ``read``.
     """
+    record: Any = None
     try:
         record = json.loads(value)
         if record["type"] == WATERMARK_TYPE:
@@ -128,10 +137,21 @@ def read_slowly(value: bytes) -> PublishedEvent | Watermark:
         recorded = parse(match[1], int(match[2]), record["data"])
         return _event(order_id, record, recorded)
     except UnknownEventError as error:
-        raise BadRecordError(str(error)) from error
+        raise _bad(str(error), record) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # pydantic's ValidationError is a ValueError.
-        raise BadRecordError(f"{type(error).__name__}: {error}") from error
+        raise _bad(f"{type(error).__name__}: {error}", record) from error
+
+
+def _bad(message: str, record: Any) -> BadRecordError:  # noqa: ANN401 - any JSON
+    error = BadRecordError(message)
+    attributes = record if isinstance(record, dict) else {}
+    error.order_id = order_id_of(str(attributes.get("subject", "")))
+    if match := _EVENT_TYPE.fullmatch(str(attributes.get("type", ""))):
+        error.event_type = match[1]
+    with contextlib.suppress(ValueError):
+        error.version = _version(attributes.get("sequence"))
+    return error
 
 
 def _instant(text: str) -> datetime:
@@ -139,6 +159,12 @@ def _instant(text: str) -> datetime:
     if instant.tzinfo is None:
         raise BadRecordError(f"the time {text!r} has no zone")
     return instant
+
+
+def _version(text: object) -> int:
+    if not isinstance(text, str) or not 1 <= (version := int(text)) <= _MOST:
+        raise BadRecordError(f"{text!r} is no version of an order")
+    return version
 
 
 def _count(value: object) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from ordering.delivery.published import PublishedEvent
+    from ordering.domain.events import OrderEvent
     from ordering.domain.parts import Balance, Part, Totals
 
 
@@ -29,8 +30,8 @@ def write_sums(sums: Totals | Balance, currency: str) -> dict[str, dict[str, str
     return {name: money(amount, currency) for name, amount in vars(sums).items()}
 
 
-def write_part(part: Part, currency: str) -> dict[str, Any]:
-    """Write a part as the HTTP contract does: amounts with their currency, times in UTC."""
+def write_part(part: Part | OrderEvent, currency: str) -> dict[str, Any]:
+    """Write a part or fact as the HTTP contract does: amounts with their currency, times in UTC."""
     written = part.model_dump(mode="json")
     for name in amount_fields(type(part)):
         written[name] = money(getattr(part, name), currency)

@@ -26,14 +26,23 @@ CLOCK_TOLERANCE: Final = "interval '0.5 seconds'"
 # An as_of that is later than that is no known age: a clock was set back, or is wrong. If the as_of
 # of a single partition is not known, that of the read model is not.
 _READ_MODELS_AS_OF: Final = """
-select projection, max(withheld) as withheld,
-  case when count(*) = max(partitions)
-    and bool_and(coalesce(as_of <= statement_timestamp() + {tolerance}, false))
-  then least(min(as_of), statement_timestamp()) end as as_of
-from watermarks group by projection
+select g.read_model, g.generation, w.as_of,
+  coalesce(w.withheld, 0) + (
+    select count(distinct coalesce(p.order_id::text, p.id::text)) from parked_events as p
+    where p.read_model = g.read_model and p.generation = g.generation
+  ) as parked
+from generations as g left join (
+  select projection, max(withheld) as withheld,
+    case when count(*) = max(partitions)
+      and bool_and(coalesce(as_of <= statement_timestamp() + {tolerance}, false))
+    then least(min(as_of), statement_timestamp()) end as as_of
+  from watermarks group by projection
+) as w on w.projection = g.read_model
+where g.state = 'live'
 """
 READ_MODELS_AS_OF: Final = _READ_MODELS_AS_OF.format(tolerance=CLOCK_TOLERANCE)
-"""Per read model: as_of, null while it is not known, and the orders that it does not speak for."""
+"""Per read model that has a live generation: its number, as_of, null while it is not known, and how
+many orders as_of does not speak for: the relay withholds an event, or one is parked."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +91,21 @@ class Freshness:
     """Per read model: the version it has of each order that the caller's tokens name."""
     parked: int = 0
     """The number of orders that as_of does not speak for, since events of them are held back."""
+    parked_orders: Sequence[str] = ()
+    """Those of the orders that the caller's tokens name that are parked: waiting is no use."""
+    is_served: bool = True
+    """False: no generation of a read model has ever been live; it is being filled."""
     asked_at: datetime | None = None
     """When the request came, from which max-age counts; None: when it was read."""
 
     def reaches(self, requested: ConsistencyRequest) -> bool:
         """Return whether the answer is as fresh as the caller wants it."""
-        return not self._is_stale(requested) and not self._is_too_old(requested)
+        return self.is_served and not self._is_stale(requested) and not self._is_too_old(requested)
+
+    def is_worth_waiting(self, requested: ConsistencyRequest) -> bool:
+        """Return whether a later answer may be as fresh as the caller wants it."""
+        is_parked = not requested.versions.keys().isdisjoint(self.parked_orders)
+        return not self.reaches(requested) and not is_parked
 
     def headers(self, requested: ConsistencyRequest) -> dict[str, str]:
         """Return the headers that say how fresh the answer is."""
@@ -111,7 +129,15 @@ class Freshness:
             for model in self.applied
             if order_id not in model
         ]
-        if unseen:
+        parked = [order_id for order_id in unseen if order_id in self.parked_orders]
+        if not self.is_served:
+            detail = f"{self.read_model} is being filled for the first time."
+        elif parked:
+            detail = (
+                f"The order {parked[0]} is parked in {self.read_model}: an event of it could not be"
+                " applied. Operators see it and retry it."
+            )
+        elif unseen:
             detail = f"The order {unseen[0]} has not arrived in {self.read_model} yet."
         elif self._is_too_old(requested):
             known = f"is as of {rfc3339(self.as_of)}" if self.as_of else "has no known age yet"

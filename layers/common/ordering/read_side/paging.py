@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from ordering.runtime.ids import order_id_of
 
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from ordering.runtime.postgres import Row
 
 
+_LEAST_REFUSED: Final = 2**31
+"""PostgreSQL's integers end before."""
+
+
 class KeyType(Enum):
     """The SQL type of a column of the key."""
 
     INSTANT = "timestamptz"
     UUID = "uuid"
     TEXT = "text"
+    INTEGER = "int"
 
     def write(self, value: Any) -> str:  # noqa: ANN401 - a value of this type's column
         """Write a value as the text that a cursor has."""
@@ -42,6 +47,9 @@ class KeyType(Enum):
                 value = text if order_id_of(text) == text else None
             case KeyType.TEXT:
                 value = text
+            case KeyType.INTEGER:
+                is_one = text.isascii() and text.isdecimal() and int(text) < _LEAST_REFUSED
+                value = int(text) if is_one else None
         if value is None:
             raise bad_cursor()
         return value
@@ -61,21 +69,25 @@ class PagedQuestion(Protocol):
 class Keyset:
     """The key that a list is sorted by, newest or largest first; the last column makes it unique.
 
+    With ``is_ascending`` the oldest or smallest comes first.
+
     A question's SQL has ``{key}`` after the column of the item's JSON, ``{after}`` among its
     conditions and ``{page}`` at its end; ``sql`` fills them in.
     """
 
     columns: Mapping[str, KeyType]
+    is_ascending: bool = False
 
     def sql(self, statement: str) -> str:
         """Return the statement with the key, the condition of the cursor, the order and limit."""
         names = ", ".join(self.columns)
         values = ", ".join(f"%(after_{name})s::{t.value}" for name, t in self.columns.items())
-        order = ", ".join(f"{name} desc" for name in self.columns)
+        direction, follows = ("asc", ">") if self.is_ascending else ("desc", "<")
+        order = ", ".join(f"{name} {direction}" for name in self.columns)
         first = next(iter(self.columns))
         return statement.format(
             key=names,
-            after=f"(%(after_{first})s is null or ({names}) < ({values}))",
+            after=f"(%(after_{first})s is null or ({names}) {follows} ({values}))",
             page=f"order by {order}\nlimit %(page_rows)s",
         )
 

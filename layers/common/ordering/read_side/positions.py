@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 # One statement, so that rows and positions are written together or not at all. From the first gap
 # on as_of stands still:
 # - a batch begins behind where the last one ended: records were skipped (by retention, or by
-#   an operator who moved the group's offsets), and which is unknown;
+#   an operator who moved the group's offsets), and which is unknown. A read model that is only
+#   being built may begin in the middle: what the topic has lost by then, the fill brings;
 # - before next_offset there is an event that is not applied, or a watermark that is newer than
 #   every one that was read there: the topic was deleted and made anew, or its log lost its end, and
 #   what is missing is unknown;
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 # A watermark that is redelivered is not taken again. One that is later than this database's clock
 # shows that a clock is wrong: it neither moves as_of nor proves anything. An as_of that lies in the
 # future, since a clock was set back, is forgotten: the next watermark takes its place.
-_SAVE: Final = """
-with saved as ({save}), clock as (
+_POSITIONS: Final = """
+clock as (
   select clock_timestamp() + {tolerance} as latest
 ), come as (
   select * from json_to_recordset(%(positions)s::json) as p (
@@ -46,21 +47,26 @@ with saved as ({save}), clock as (
 ), seen as (
   insert into watermarks as w (
     projection, partition, partitions, withheld, next_offset, newest_watermark, as_of,
-    gap_at, gap_reason
+    gap_at, gap_reason, gap_since
   )
-  select %(projection)s, c.partition, c.partitions, coalesce(c.withheld, 0), c.next_offset,
+  select %(read_model)s, c.partition, c.partitions, coalesce(c.withheld, 0), c.next_offset,
     (select max(m.as_of) from mark as m where m.partition = c.partition),
     case when gap.at is null then (
       select max(m.as_of) from mark as m where m.partition = c.partition and not m.is_ahead
     ) end,
-    gap.at, gap.reason
+    gap.at, gap.reason, case when gap.at is not null then clock_timestamp() end
   from come as c left join lateral (
-    select 1 as rank, 0 as at, 'records skipped' as reason where c.first_offset > 0
+    select 1 as rank, 0 as at, 'records skipped' as reason
+    where c.first_offset > 0 and exists (
+      select from generations where read_model = %(read_model)s and state = 'live'
+    )
     union all select 2, c.reused_offset, 'version reused' where c.reused_offset is not null
     order by rank limit 1
   ) as gap on true
   on conflict (projection, partition) do update
-  set (partitions, withheld, next_offset, newest_watermark, as_of, gap_at, gap_reason) = (
+  set (
+    partitions, withheld, next_offset, newest_watermark, as_of, gap_at, gap_reason, gap_since
+  ) = (
     select coalesce(c.partitions, w.partitions), coalesce(c.withheld, w.withheld),
       greatest(w.next_offset, c.next_offset),
       case when w.newest_watermark > clock.latest then coalesce(new.newest, w.newest_watermark)
@@ -69,7 +75,8 @@ with saved as ({save}), clock as (
         case when w.as_of <= clock.latest then w.as_of end,
         case when gap.at is null then new.as_of end
       ),
-      gap.at, gap.reason
+      gap.at, gap.reason,
+      case when gap.at is not null then coalesce(w.gap_since, clock_timestamp()) end
     from clock, come as c, lateral (
       select max(m.as_of) as newest, max(m.as_of) filter (where not m.is_ahead) as as_of
       from mark as m where m.partition = w.partition and m.record_offset >= w.next_offset
@@ -88,19 +95,15 @@ with saved as ({save}), clock as (
   )
   returning w.partition, w.gap_at, w.gap_reason
 )
+"""
+POSITIONS: Final = _POSITIONS.format(tolerance=CLOCK_TOLERANCE).rstrip()
+"""The parts of a WITH that write the positions: ``%(positions)s`` and ``%(watermarks)s``, JSON."""
+SEEN: Final = """
 select s.partition, s.gap_at, s.gap_reason,
   (select max(m.as_of) from mark as m where m.partition = s.partition and m.is_ahead)
 from seen as s
 """
-
-
-def save_with_positions(save: str) -> str:
-    """Return the statement that runs ``save`` and writes the positions that belong to it.
-
-    It takes ``%(projection)s``, and as JSON ``%(positions)s`` and ``%(watermarks)s``; its rows are
-    for ``report_positions``.
-    """
-    return _SAVE.format(save=save, tolerance=CLOCK_TOLERANCE)
+"""What has become of them, for ``report_positions``."""
 
 
 @dataclass

@@ -1,85 +1,51 @@
 """The projection loop: a batch of records is folded in memory and written in one statement.
 
 A batch costs two round trips, however many events it has: read the rows of its orders, write them
-back together with the versions applied, the positions and the watermarks. A partition stops at its
-first failure, whose offset is reported; the other partitions continue.
+back together with the versions applied, the positions and the watermarks. An event that cannot be
+applied is parked, and harms its own order only. A partition stops at its first gap, whose offset is
+reported; the other partitions continue.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import gc
-import json
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from ordering.delivery.published import BadRecordError, PublishedEvent, Watermark, read
+from ordering.delivery.published import PublishedEvent, Watermark
 from ordering.runtime.function import DatabaseFunction
-from ordering.runtime.observability import Measure, MetricUnit, format_traceback, log_event
+from ordering.runtime.postgres import DatabaseUnavailableError
 from ordering.runtime.settings import ReadSide
 
-from .positions import Partition, report_positions, save_with_positions
+from .batch import Batch, Noted, error_of, note_reused_version, park, parked, report
+from .folding import GapError, OrderRow, ReadModel, Revision
+from .parking import describe_error
+from .positions import Partition, report_positions
+from .records import Record, read_record
+from .store import ConflictError, ReadModelStore, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ordering.runtime.function import Context
 
-    from .shapes import OneRow
+    from .generations import Generation
+    from .shapes import Document, Shape
 
-Document = dict[str, Any]
-
-
-class GapError(Exception):
-    """An event came before the one it follows: the source has to bring the earlier one first."""
+_ATTEMPTS: Final = 10
 
 
-@dataclass
-class _Row:
-    """One order's document in the read model, and the version it has applied."""
-
-    version: int = 0
-    document: Document | None = None
-    last_event_time: datetime | None = None
-    """Of all events applied the latest time; None: not known."""
-
-    def apply(self, event: PublishedEvent, document: Document) -> None:
-        """Set the row to the document after one more event."""
-        self.version = event.version
-        self.document = document
-        # The greatest, not the last: the write side's clock may have been set back in between.
-        known = self.last_event_time
-        self.last_event_time = event.time if known is None else max(known, event.time)
-
-
-@dataclass(frozen=True)
-class _ReusedVersion:
-    """An event that is no repeat, though its version is applied."""
-
-    partition: str
-    offset: int
-    event: PublishedEvent
-    last_event_time: datetime
-
-
-@dataclass
-class _Batch:
-    """What the records of one invocation become."""
-
-    rows: dict[str, _Row] = field(default_factory=dict)
-    changed: dict[str, _Row] = field(default_factory=dict)
-    applied: list[PublishedEvent] = field(default_factory=list)
-    reused: list[_ReusedVersion] = field(default_factory=list)
+class UnknownRevisionError(Exception):
+    """The live generation is of a revision of the read model that this code does not have."""
 
 
 class ProjectorFunction(DatabaseFunction):
     """The Lambda handler of one read model.
 
-    ``projection`` names it and its table, ``fold`` gives an order's document after one more event,
-    and ``shape`` says what is kept of the document.
+    ``projection`` names it and its tables, ``fold`` gives an order's document after one more event,
+    and ``shape`` says what is kept of the document. ``revision`` counts up when either changes so
+    that the rows there are do not fit any more; ``earlier`` has, by their numbers, the revisions
+    that generations are still of.
     """
 
     side = ReadSide
@@ -88,40 +54,61 @@ class ProjectorFunction(DatabaseFunction):
         self,
         projection: str,
         fold: Callable[[Document | None, PublishedEvent], Document],
-        shape: OneRow,
+        shape: Shape,
+        *,
+        revision: int = 1,
+        earlier: Mapping[int, Revision] | None = None,
     ) -> None:
         self.projection = projection
         self.shape = shape
-        self._load = shape.load(projection)
-        self._save = save_with_positions(shape.save(projection))
-        self._fold = fold
+        revisions = {**(earlier or {}), revision: Revision(fold, shape)}
+        self.read_model = ReadModel(projection, revisions)
+        self._opened_store: ReadModelStore | None = None
         super().__init__()
+
+    @property
+    def _store(self) -> ReadModelStore:
+        if self._opened_store is None or self._opened_store.database is not self._database:
+            self._opened_store = ReadModelStore(self._database, self.read_model)
+        return self._opened_store
 
     def __call__(self, event: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
         """Apply one batch; the answer names the offset at which each partition stopped.
 
         Raises:
             DatabaseUnavailableError: nothing of the batch was applied; it comes again.
+            UnknownRevisionError: likewise; newer code has to apply it.
         """
         self._limit_time(context)
         with _garbage_collection_paused():
             return self._apply_batch(event)
 
     def _apply_batch(self, event: Mapping[str, Any]) -> dict[str, Any]:
-        partitions = [Partition(name, records) for name, records in event["records"].items()]
-        read_ones = {p.name: list(_read_until_failure(p)) for p in partitions}
+        records = {
+            name: [read_record(source) for source in sources]
+            for name, sources in event["records"].items()
+        }
         order_ids = {
             record.order_id
-            for records in read_ones.values()
-            for _, record in records
-            if isinstance(record, PublishedEvent)
+            for of_partition in records.values()
+            for record in of_partition
+            if record.order_id is not None
         }
-        batch = _Batch(rows=self._rows(order_ids))
-        for partition in partitions:
-            self._apply(batch, partition, read_ones[partition.name])
-        self._write(batch, partitions)
-        _report(batch)
-        _report_reused(batch)
+        for _ in range(_ATTEMPTS):
+            partitions = [Partition(name, sources) for name, sources in event["records"].items()]
+            try:
+                found = self._store.load(order_ids)
+                batch = Batch(found, Write(found), set(found.parked))
+                for partition in partitions:
+                    self._apply(batch, partition, records[partition.name])
+                self._write(batch, partitions)
+            except ConflictError as error:
+                conflict = error
+                continue
+            report(batch)
+            break
+        else:
+            raise DatabaseUnavailableError(str(conflict)) from conflict
         return {
             "batchItemFailures": [
                 {"itemIdentifier": {"partition": p.name, "offset": p.failed_offset}}
@@ -130,61 +117,103 @@ class ProjectorFunction(DatabaseFunction):
             ]
         }
 
-    def _rows(self, order_ids: Iterable[str]) -> dict[str, _Row]:
-        wanted = list(order_ids)
-        if not wanted:
-            return {}
-        found = self._database.rows(self._load, {"order_ids": wanted})
-        return {order_id: _Row(*row) for order_id, *row in found}
-
-    def _apply(
-        self,
-        batch: _Batch,
-        partition: Partition,
-        records: Iterable[tuple[int, PublishedEvent | Watermark]],
-    ) -> None:
-        for offset, record in records:
-            if isinstance(record, Watermark):
-                partition.watermarks.append((offset, record))
-                continue
-            row = batch.rows.setdefault(record.order_id, _Row())
-            if record.version <= row.version:
-                _note_reused_version(batch, partition, offset, record)
+    def _apply(self, batch: Batch, partition: Partition, records: list[Record]) -> None:
+        generations = batch.found.generations
+        for record in records:
+            if isinstance(record.content, Watermark):
+                partition.watermarks.append((record.offset, record.content))
                 continue
             try:
-                _require_next(row.version, record.version)
-                document = self._fold(row.document, record)
-            except Exception as error:  # noqa: BLE001 - whatever a fold does harms its partition only
-                _stop(partition, offset, error, record)
+                # The live one comes first: at its gap nothing of the record is applied anywhere.
+                for generation in generations:
+                    self._apply_to(batch, partition, generation, record)
+            except GapError as error:
+                partition.failed_offset = record.offset
+                batch.stopped.append(Noted(partition, record, error))
                 return
-            row.apply(record, document)
-            batch.changed[record.order_id] = row
-            batch.applied.append(record)
-            if partition.applied_offset is None:
-                partition.applied_offset = offset
 
-    def _write(self, batch: _Batch, partitions: Iterable[Partition]) -> None:
-        positions = [p.position() for p in partitions]
-        watermarks = [mark for p in partitions for mark in p.marks()]
-        rows = [
-            {
-                "order_id": order_id,
-                "version": row.version,
-                "document": row.document,
-                "last_event_time": row.last_event_time and row.last_event_time.isoformat(),
-            }
-            for order_id, row in batch.changed.items()
-        ]
-        known = self._database.rows(
-            self._save,
-            {
-                "projection": self.projection,
-                "rows": json.dumps(rows, ensure_ascii=False),
-                "positions": json.dumps(positions),
-                "watermarks": json.dumps(watermarks),
-            },
-        )
-        report_positions(known)
+    def _apply_to(
+        self, batch: Batch, partition: Partition, generation: Generation, record: Record
+    ) -> None:
+        """Apply, park or note one record in one generation.
+
+        Raises:
+            GapError: the live generation lacks what comes before.
+            UnknownRevisionError: this code cannot fold the live generation.
+        """
+        event, order_id, number = record.content, record.order_id, generation.number
+        if isinstance(event, Watermark):
+            return
+        if order_id is None:
+            if generation is batch.lead:
+                park(batch, partition, generation, record, error_of(record))
+            return
+        revision = self._revision_of(generation)
+        if revision is None:
+            batch.write.behind[number, order_id] = "of a revision that the projector does not have"
+            return
+        row = batch.found.orders[number].setdefault(order_id, OrderRow())
+        version = event.version if order_id == event.order_id else None
+        if version is not None and version <= row.version:
+            note_reused_version(batch, partition, generation, record, row)
+        elif (number, order_id) in batch.parked:
+            batch.write.parked.append(parked(number, record, None))
+            batch.write.waiting |= {(number, order_id)} & batch.found.parked
+        elif isinstance(event, PublishedEvent):
+            error = _fold(revision, generation, row, event)
+            if error is None:
+                batch.note_applied(partition, generation, record, row)
+            else:
+                park(batch, partition, generation, record, error)
+        else:
+            park(batch, partition, generation, record, error_of(record))
+
+    def _revision_of(self, generation: Generation) -> Revision | None:
+        revision = self.read_model.revisions.get(generation.revision)
+        if revision is None and generation.is_live:
+            raise UnknownRevisionError(
+                f"generation {generation.number} of {self.projection} is of revision"
+                f" {generation.revision}, which this code does not have"
+            )
+        return revision
+
+    def _write(self, batch: Batch, partitions: list[Partition]) -> None:
+        write = batch.write
+        write.positions = [p.position() for p in partitions]
+        write.watermarks = [mark for p in partitions for mark in p.marks()]
+        live = {g.number for g in batch.found.generations if g.is_live}
+
+        def refused(number: int, order_id: str, error: Exception) -> None:
+            if number not in live:
+                write.behind[number, order_id] = describe_error(error)
+                return
+            poison, *others = batch.changing[number, order_id]
+            (partition,) = (p for p in partitions if p.number == poison.partition)
+            batch.poisoned.append(Noted(partition, poison, error))
+            # Before those that wait already.
+            write.parked[:0] = [
+                parked(number, poison, describe_error(error)),
+                *(parked(number, other, None) for other in others),
+            ]
+
+        report_positions(self._store.write_all(write, refused))
+
+
+def _fold(
+    revision: Revision, generation: Generation, row: OrderRow, event: PublishedEvent
+) -> Exception | None:
+    """Apply the event to the row; return why that cannot be done, unless it is a live one's gap."""
+    try:
+        row.apply(revision, event)
+    except MemoryError:
+        raise
+    except GapError as error:
+        if generation.is_live:
+            raise
+        return error
+    except Exception as error:  # noqa: BLE001 - whatever a fold does harms its own order only
+        return error
+    return None
 
 
 @contextmanager
@@ -196,88 +225,3 @@ def _garbage_collection_paused() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def _note_reused_version(
-    batch: _Batch, partition: Partition, offset: int, event: PublishedEvent
-) -> None:
-    """Note the event if it is another than the one that was applied with its version."""
-    latest = batch.rows[event.order_id].last_event_time
-    if latest is None or event.time <= latest:
-        return
-    batch.reused.append(_ReusedVersion(partition.name, offset, event, latest))
-    if partition.reused_offset is None:
-        partition.reused_offset = offset
-
-
-def _read_until_failure(partition: Partition) -> Iterable[tuple[int, PublishedEvent | Watermark]]:
-    """Decode the partition's records, in order, up to the first that cannot be read."""
-    for record in partition.records:
-        try:
-            yield record["offset"], read(base64.b64decode(record.get("value") or "", validate=True))
-        except (BadRecordError, binascii.Error) as error:
-            _stop(partition, record["offset"], error)
-            return
-
-
-def _require_next(applied: int, version: int) -> None:
-    if version != applied + 1:
-        raise GapError(f"version {version} came after {applied}")
-
-
-def _stop(
-    partition: Partition,
-    offset: int,
-    error: Exception,
-    event: PublishedEvent | None = None,
-) -> None:
-    if partition.failed_offset is not None:
-        offset = min(offset, partition.failed_offset)
-    partition.failed_offset = offset
-    log_event(
-        "the partition stops here",
-        Measure("PartitionsStopped"),
-        level="ERROR",
-        partition=partition.name,
-        offset=offset,
-        order_id=event.order_id if event else None,
-        version=event.version if event else None,
-        correlation_id=event.correlation_id if event else None,
-        traceparent=event.traceparent if event else None,
-        exception=format_traceback(error),
-    )
-
-
-def _report(batch: _Batch) -> None:
-    """Log and count what was applied; a batch of watermarks only is not worth a line."""
-    if not batch.applied:
-        return
-    oldest = min(event.time for event in batch.applied)
-    # Two hosts' clocks: an age is never negative.
-    age = max((datetime.now(UTC) - oldest).total_seconds(), 0)
-    log_event(
-        "applied",
-        Measure("EventsApplied", len(batch.applied)),
-        Measure("EndToEndAge", age * 1000, MetricUnit.Milliseconds),
-        events=len(batch.applied),
-        orders=len(batch.changed),
-        correlation_ids=sorted({event.correlation_id for event in batch.applied}),
-        traceparents=sorted({event.traceparent for event in batch.applied}),
-    )
-
-
-def _report_reused(batch: _Batch) -> None:
-    for reused in batch.reused:
-        log_event(
-            "event reuses a version that is applied: the write side was restored",
-            Measure("VersionsReused"),
-            level="ERROR",
-            partition=reused.partition,
-            offset=reused.offset,
-            order_id=reused.event.order_id,
-            version=reused.event.version,
-            time=reused.event.time.isoformat(),
-            applied_time=reused.last_event_time.isoformat(),
-            correlation_id=reused.event.correlation_id,
-            traceparent=reused.event.traceparent,
-        )

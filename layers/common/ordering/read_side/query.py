@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 
 QuestionT = TypeVar("QuestionT", bound=Value)
 
-READ_MODELS: Final = ("order_details", "customer_orders")
-"""Every read model; each is a table of its name with one row and one version per order."""
+READ_MODELS: Final = ("order_details", "customer_orders", "order_history", "customer_summary")
+"""Every read model; each is a view of its name with one row and one version per order."""
 
 # Selected from each read model that the question reads. A token must not reveal other customers'
 # orders: treat them as unknown.
@@ -49,19 +49,30 @@ _APPLIED: Final = """
   (select coalesce(json_object_agg(order_id, version), '{{}}') from {read_model}
    where order_id = any(%(token_orders)s::uuid[])
      and (%(caller)s is null or customer_id = %(caller)s))"""
+_PARKED: Final = """
+  (select p.order_id from parked_events as p join generations as g using (read_model, generation)
+   where p.order_id = any(%(token_orders)s::uuid[]) and p.read_model = '{read_model}'
+     and g.state = 'live' and (
+       %(caller)s is null or p.customer_id = %(caller)s or exists (
+         select from {read_model} as r
+         where r.order_id = p.order_id and r.customer_id = %(caller)s
+       )
+     ))"""
 _FRESHNESS: Final = """
 select statement_timestamp(),
   case when count(as_of) = %(read_models_count)s then min(as_of) end,
-  coalesce(max(withheld), 0),
-  json_build_array({applied})
-from ({read_models_as_of}) as read_model where projection = any(%(read_models)s)
+  coalesce(max(parked), 0),
+  count(*) = %(read_models_count)s,
+  json_build_array({applied}),
+  array({parked})::text[]
+from ({read_models_as_of}) as read_model where read_model = any(%(read_models)s)
 """
 _ASK: Final = """
 select freshness.*, answer.*
-from ({freshness}) as freshness (read_at, as_of, parked, applied)
+from ({freshness}) as freshness (read_at, as_of, parked, is_served, applied, parked_orders)
 left join lateral ({question}) as answer on true
 """
-_FRESHNESS_COLUMNS: Final = 4
+_FRESHNESS_COLUMNS: Final = 6
 
 
 class QueryFunction(HttpFunction, Generic[QuestionT]):
@@ -70,6 +81,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
     ``question`` gives the fields, from path and query; ``sql`` selects rows whose first column is
     never null; ``parameters`` gives its parameters (``%(caller)s``, the one customer whose orders
     are seen or null for everybody's, is there already); ``answer`` makes the answer of its rows.
+    ``waits_for_filling`` False: it is answered too while a read model is filled for the first time.
     """
 
     side = ReadSide
@@ -85,13 +97,18 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         answer: Callable[[QuestionT, Sequence[Row]], Answer[Any] | NotFound],
         name: str = "",
         is_single_resource: bool = False,
+        waits_for_filling: bool = True,
     ) -> None:
         self.question = question
         self.is_single_resource = is_single_resource
+        self._waits_for_filling = waits_for_filling
         self.read_models = list(read_models)
         self._name = name or read_models[0]
         applied = ",".join(_APPLIED.format(read_model=model) for model in read_models)
-        self._freshness = _FRESHNESS.format(applied=applied, read_models_as_of=READ_MODELS_AS_OF)
+        parked = "union".join(_PARKED.format(read_model=model) for model in read_models)
+        self._freshness = _FRESHNESS.format(
+            applied=applied, parked=parked, read_models_as_of=READ_MODELS_AS_OF
+        )
         self._sql = _ASK.format(freshness=self._freshness, question=sql)
         self._parameters = parameters
         self._answer = answer
@@ -173,7 +190,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         for order_id, version in awaited(rows).items():
             versions[order_id] = max(version, versions.get(order_id, 0))
         goal = replace(requested, versions=versions)
-        if freshness.reaches(goal) or wait.left <= 0:
+        if not freshness.is_worth_waiting(goal) or wait.left <= 0:
             return freshness, rows, requested
         parameters = {**parameters, "token_orders": list(goal.versions)}
         places = WaitingPlaces(self._database, function_stem(), self._waiting_callers)
@@ -181,8 +198,8 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
             log_event("no place to wait", Measure("WaitsRefused"), level="WARNING")
             return freshness, rows, replace(requested, wait=None)
         try:
-            while not freshness.reaches(goal) and wait.left > 0:
-                wait.until(lambda: self._look(parameters, asked_at).reaches(goal))
+            while freshness.is_worth_waiting(goal) and wait.left > 0:
+                wait.until(lambda: not self._look(parameters, asked_at).is_worth_waiting(goal))
                 freshness, rows = wait.despite_outages(lambda: self._ask(parameters, asked_at))
         finally:
             places.leave()
@@ -203,13 +220,15 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         return self._fresh(self._database.rows(self._freshness, parameters)[0], asked_at)
 
     def _fresh(self, row: Row, asked_at: datetime | None) -> Freshness:
-        read_at, as_of, parked, applied = row[:_FRESHNESS_COLUMNS]
+        read_at, as_of, parked, is_served, applied, parked_orders = row[:_FRESHNESS_COLUMNS]
         return Freshness(
             read_model=self._name,
             as_of=as_of,
             read_at=read_at,
             applied=applied,
             parked=parked,
+            parked_orders=parked_orders,
+            is_served=is_served or not self._waits_for_filling,
             asked_at=asked_at,
         )
 

@@ -1,15 +1,19 @@
 """What is kept of the document that a read model's fold makes of an order's events.
 
-A projector declares its read model's shape; the statements follow from it.
+A projector declares its read model's shape; the tables' columns and the statements follow from it.
+Whatever the shape, a generation has one table with a row per order, which has the version applied.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+Document = dict[str, Any]
 
 NEEDED_COLUMNS: Final = {
     "order_id": "uuid",
@@ -19,27 +23,112 @@ NEEDED_COLUMNS: Final = {
     "last_event_time": "timestamptz",
 }
 """The columns of every read model's table, with their types: the loops read and write them."""
+ROWS: Final = "rows"
+"""In a document: the rows that its last event added or replaced, by their key; None: removed."""
+SHARE: Final = "share"
+"""In a document: the order's part of the sums, a list of objects with the keys and measures."""
 
-_LOAD: Final = """
-select order_id::text, version, document, last_event_time from {table}
-where order_id = any(%(order_ids)s::uuid[])
-"""
-# The version decides: of two invocations that apply the same events one writes nothing.
-_SAVE: Final = """
-insert into {table} (order_id, version, last_event_time, document, {columns})
-select r.order_id, r.version, r.last_event_time, r.document, {values}
-from json_to_recordset(%(rows)s::json) as r (
-  order_id uuid, version int, document json, last_event_time timestamptz
-)
-on conflict (order_id) do update
-set version = excluded.version, last_event_time = excluded.last_event_time,
-  document = excluded.document, {updates}
-where {table}.version < excluded.version
-"""
+_ORDERS: Final = """
+given{n} as materialized (
+  select * from json_to_recordset(%(orders{n})s::json) as r (
+    order_id uuid, version int, stamp text, document json, last_event_time timestamptz
+  )
+), inserted{n} as (
+  insert into {table} (order_id, version, last_event_time, document, {columns})
+  select r.order_id, r.version, r.last_event_time, r.document, {values}
+  from given{n} as r where r.stamp is null
+  on conflict do nothing returning 1
+), updated{n} as (
+  update {table} as t
+  set (version, last_event_time, document, {columns})
+    = row(r.version, r.last_event_time, r.document, {values})
+  from given{n} as r
+  where t.order_id = r.order_id and t.xmin::text = r.stamp and r.version is not null
+  returning 1
+), deleted{n} as (
+  delete from {table} as t using given{n} as r
+  where t.order_id = r.order_id and t.xmin::text = r.stamp and r.version is null
+  returning 1
+)"""
+_ROWS: Final = """
+row{n} as materialized (
+  select * from json_to_recordset(%(rows{n})s::json) as r (order_id uuid, key {type}, document json)
+), put{n} as (
+  insert into {table} (order_id, {key}, document{columns})
+  select r.order_id, r.key, r.document{values} from row{n} as r where r.document is not null
+  on conflict (order_id, {key}) do update set document = excluded.document{updates}
+), removed{n} as (
+  delete from {table} as t using row{n} as r
+  where t.order_id = r.order_id and t.{key} = r.key and r.document is null
+), replaced{n} as (
+  delete from {table} as t
+  where t.order_id = any(%(replaced{n})s::uuid[]) and not exists (
+    select from row{n} as r where r.order_id = t.order_id and r.key = t.{key}
+  )
+)"""
+# The rows of the sums are locked in the order of their keys, so that no two writers deadlock.
+_MOVED: Final = """
+moved{n} as (
+  insert into {table} as s ({keys}, {measures})
+  select {keys}, {moves}
+  from json_to_recordset(%(moves{n})s::json) as r (sign int, {types})
+  group by {keys} order by {keys}
+  on conflict ({keys}) do update set {updates}
+)"""
 
 
 @dataclass(frozen=True)
-class OneRow:
+class Change:
+    """What becomes of an order's row: from the document that was read to another.
+
+    ``document`` None: the row goes. ``replaces``: what was kept before counts no more, the rows
+    of several included.
+    """
+
+    before: Document | None
+    document: Document | None
+    rows: Mapping[Any, Document | None] = field(default_factory=dict)
+    replaces: bool = False
+
+
+class Shape(ABC):
+    """What every shape has: the table with a row per order, and the columns taken from it."""
+
+    parts: ClassVar[tuple[str, ...]] = ()
+    """The tables besides that of the orders, by what follows the read model's name."""
+    columns: Mapping[str, str]
+
+    @property
+    def table_columns(self) -> Mapping[str, Mapping[str, str]]:
+        """The columns, with their types, that the tables need; the orders' table is ``""``."""
+        return {"": {**NEEDED_COLUMNS, **self.columns}}
+
+    def stored(self, document: Document) -> Document:
+        """Return what is kept of a document in the order's row."""
+        return document
+
+    def statements(self, read_model: str, generation: int) -> str:
+        """Return the parts of a WITH that write one generation.
+
+        Theirs are the parameters of ``parameters``. A row is written only if it still is the one
+        that was read (its ``stamp``); ``inserted<n>``, ``updated<n>`` and ``deleted<n>`` have a row
+        for each that was.
+        """
+        columns = {"customer_id": "text", **self.columns}
+        return _ORDERS.format(
+            n=generation,
+            table=table_of(read_model, generation),
+            columns=", ".join(columns),
+            values=", ".join(_taken("r.document", columns)),
+        )
+
+    @abstractmethod
+    def parameters(self, generation: int, changes: Mapping[str, Change]) -> dict[str, Any]:
+        """Return the parameters of what the shape has besides the orders' rows, not yet as JSON."""
+
+
+@dataclass(frozen=True)
+class OneRow(Shape):
     """One row per order: the document as it is sent, and columns that queries select by.
 
     ``columns`` are the types of those columns by name; each is the document's field of that name.
@@ -48,29 +137,138 @@ class OneRow:
 
     columns: Mapping[str, str] = field(default_factory=dict)
 
+    def parameters(self, generation: int, changes: Mapping[str, Change]) -> dict[str, Any]:
+        """Return none: there is nothing besides."""
+        del generation, changes
+        return {}
+
+
+@dataclass(frozen=True)
+class SeveralRows(Shape):
+    """Several rows per order, each a document as it is sent, in the table ``<read model>_rows``.
+
+    The fold's document has, under ``rows``, those that the event added or replaced, by their key;
+    the rest of it is kept in the order's row, for the next event. ``key`` is the column of the key
+    with its type; ``row_columns`` are taken from a row's document as ``columns`` from the order's.
+    """
+
+    parts: ClassVar = ("rows",)
+    key: str
+    key_type: str
+    row_columns: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+
     @property
-    def table_columns(self) -> Mapping[str, str]:
-        """The columns that the table needs, with their types."""
-        return {**NEEDED_COLUMNS, **self.columns}
+    def table_columns(self) -> Mapping[str, Mapping[str, str]]:
+        """The columns, with their types, that the tables need; the orders' table is ``""``."""
+        rows = {"order_id": "uuid", self.key: self.key_type, "document": "json"}
+        return {**super().table_columns, "rows": rows | dict(self.row_columns)}
 
-    def load(self, table: str) -> str:
-        """Return the statement that selects the rows of the orders ``%(order_ids)s``.
+    def stored(self, document: Document) -> Document:
+        """Return the document without its rows: they are in their own table."""
+        return {name: value for name, value in document.items() if name != ROWS}
 
-        Its columns are order_id (text), version, document and last_event_time.
-        """
-        return _LOAD.format(table=table)
-
-    def save(self, table: str) -> str:
-        """Return the statement that writes ``%(rows)s`` where their version is greater.
-
-        The rows are a JSON array of objects with order_id, version, document and last_event_time.
-        """
-        columns = {"customer_id": "text", **self.columns}
-        return _SAVE.format(
-            table=table,
-            columns=", ".join(columns),
-            values=", ".join(
-                f"(r.document ->> '{name}')::{kind}" for name, kind in columns.items()
-            ),
-            updates=", ".join(f"{name} = excluded.{name}" for name in columns),
+    def statements(self, read_model: str, generation: int) -> str:
+        """Return the parts of a WITH that write the orders' rows and the rows of each."""
+        rows = _ROWS.format(
+            n=generation,
+            table=table_of(read_model, generation, "rows"),
+            key=self.key,
+            type=self.key_type,
+            columns="".join(f", {name}" for name in self.row_columns),
+            values="".join(f", {value}" for value in _taken("r.document", self.row_columns)),
+            updates="".join(f", {name} = excluded.{name}" for name in self.row_columns),
         )
+        return f"{super().statements(read_model, generation)},{rows}"
+
+    def parameters(self, generation: int, changes: Mapping[str, Change]) -> dict[str, Any]:
+        """Return the rows added, replaced and removed."""
+        rows = [
+            {"order_id": order_id, "key": key, "document": row}
+            for order_id, change in changes.items()
+            for key, row in change.rows.items()
+        ]
+        replaced = [order_id for order_id, change in changes.items() if change.replaces]
+        return {f"rows{generation}": rows, f"replaced{generation}": replaced}
+
+
+@dataclass(frozen=True)
+class Sums(Shape):
+    """Sums over orders, in the table ``<read model>_sums``, and each order's share of them.
+
+    The fold's document has, under ``share``, a list of objects with the ``keys`` and what the order
+    adds to the ``sums`` there. ``earliest`` and ``latest`` are the least and the greatest value of
+    all orders: of such a value no order may take back what it once said. Each names columns with
+    their types.
+    """
+
+    parts: ClassVar = ("sums",)
+    keys: Mapping[str, str]
+    sums: Mapping[str, str]
+    earliest: Mapping[str, str] = field(default_factory=dict)
+    latest: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def measures(self) -> Mapping[str, str]:
+        """What is kept per key, with the types."""
+        return {**self.sums, **self.earliest, **self.latest}
+
+    @property
+    def table_columns(self) -> Mapping[str, Mapping[str, str]]:
+        """The columns, with their types, that the tables need; the orders' table is ``""``."""
+        return {**super().table_columns, "sums": {**self.keys, **self.measures}}
+
+    def statements(self, read_model: str, generation: int) -> str:
+        """Return the parts of a WITH that write the orders' shares and move the sums."""
+        sums = _MOVED.format(
+            n=generation,
+            table=table_of(read_model, generation, "sums"),
+            keys=", ".join(self.keys),
+            measures=", ".join(self.measures),
+            moves=", ".join(self.aggregates("sign * ", " filter (where sign = 1)")),
+            types=", ".join(f"{n} {t}" for n, t in {**self.keys, **self.measures}.items()),
+            updates=", ".join(
+                [
+                    *(f"{name} = s.{name} + excluded.{name}" for name in self.sums),
+                    *(f"{name} = least(s.{name}, excluded.{name})" for name in self.earliest),
+                    *(f"{name} = greatest(s.{name}, excluded.{name})" for name in self.latest),
+                ]
+            ),
+        )
+        return f"{super().statements(read_model, generation)},{sums}"
+
+    def aggregates(self, sign: str = "", condition: str = "") -> list[str]:
+        """Return the SQL that makes each measure of shares."""
+        return [
+            *(f"sum({sign}{name})" for name in self.sums),
+            *(f"min({name}){condition}" for name in self.earliest),
+            *(f"max({name}){condition}" for name in self.latest),
+        ]
+
+    def parameters(self, generation: int, changes: Mapping[str, Change]) -> dict[str, Any]:
+        """Return the new shares and those that they replace, each with its sign."""
+        return {f"moves{generation}": [m for change in changes.values() for m in _moves(change)]}
+
+
+def _moves(change: Change) -> Iterator[Document]:
+    before = change.before[SHARE] if change.before else []
+    after = change.document[SHARE] if change.document else []
+    if before != after:
+        for sign, share in ((-1, before), (1, after)):
+            for part in share:
+                yield {"sign": sign, **part}
+
+
+def table_of(read_model: str, generation: int, part: str = "") -> str:
+    """Name a table of a generation; its view has the name without the number."""
+    return f"{view_of(read_model, part)}_{generation}"
+
+
+def view_of(read_model: str, part: str = "") -> str:
+    """Name the view by which queries read the live generation's table."""
+    return f"{read_model}_{part}" if part else read_model
+
+
+def _taken(document: str, columns: Mapping[str, str]) -> list[str]:
+    return [f"({document} ->> '{name}')::{kind}" for name, kind in columns.items()]

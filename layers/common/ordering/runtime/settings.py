@@ -80,6 +80,22 @@ class Migrations:
 
 
 @dataclass(frozen=True)
+class Operations:
+    """What operations on read models need: both databases."""
+
+    write_database: str
+    read_database: str
+    database_authentication: str = IAM
+
+
+@dataclass(frozen=True)
+class Filling:
+    """How many events a fill reads per second at most, where nobody says it."""
+
+    fill_events_per_second: str = "2000"
+
+
+@dataclass(frozen=True)
 class Access:
     """What a function behind a route needs to read tokens: what comes before each scope's name."""
 

@@ -1,0 +1,90 @@
+"""Each hour, and by hand: compare read models with a fresh fold of the log."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import Field
+
+from ordering.domain.values import Value
+from ordering.read_side.operation import (
+    ReadModelName,
+    ReadModelOperation,
+    Workshop,
+    read_model_named,
+)
+from ordering.read_side.query import READ_MODELS
+from ordering.read_side.verifying import Verified, Verifier
+from ordering.runtime.observability import Measure, log_event
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ordering.read_side.generations import Generation
+
+_ORDERS: Final = 200
+"""So many orders are compared at a time."""
+
+
+class Verify(Value):
+    """Which read model, all without one, and which generation, else the live one.
+
+    ``sample`` compares so many orders, chosen by chance; without it all are, and the sums too. What
+    does not fit in the time goes on ``after`` the last order of the answer.
+    """
+
+    read_model: ReadModelName | None = None
+    generation: int | None = None
+    sample: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    after: str | None = None
+
+
+def perform(workshop: Workshop, request: Verify) -> Mapping[str, Any]:
+    """Compare; each order that differs is named, with what differs."""
+    names = READ_MODELS if request.read_model is None else (request.read_model,)
+    told: list[dict[str, Any]] = []
+    for name in names:
+        read_model_named(name)
+        if request.read_model is None and not any(g.is_live for g in workshop.generations(name)):
+            continue  # it is filled for the first time
+        generation = workshop.generation(name, request.generation)
+        told.append(_verify(workshop, request, name, generation))
+    return {"differing": sum(each["differing"] for each in told), "read_models": told}
+
+
+def _verify(
+    workshop: Workshop, request: Verify, name: str, generation: Generation
+) -> dict[str, Any]:
+    verifier = Verifier(workshop.log, workshop.store(name), generation)
+    verified = Verified()
+    after = request.after
+    if request.sample is not None:
+        verifier.verify_sample(request.sample, verified)
+        after = None
+    else:
+        while time.monotonic() < workshop.until:
+            after = verifier.verify_next(after, _ORDERS, verified)
+            if after is None:
+                verifier.verify_sums(verified)
+                break
+    log_event(
+        "compared with a fresh fold",
+        Measure("OrdersVerified", verified.orders),
+        Measure("OrdersDiffering", verified.differing),
+        level="ERROR" if verified.differing else "INFO",
+        read_model=name,
+        differences=[difference.where for difference in verified.differences],
+    )
+    return {
+        "read_model": name,
+        "generation": generation.number,
+        "orders": verified.orders,
+        "parked": verified.parked,
+        "differing": verified.differing,
+        "differences": [difference._asdict() for difference in verified.differences],
+        "after": after,
+    }
+
+
+handler = ReadModelOperation(Verify, perform)
