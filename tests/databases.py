@@ -61,17 +61,30 @@ class Databases:
 
 
 def empty_read_side(owner: Database) -> None:
-    """Empty the read database; each read model keeps its live generation only."""
+    """Empty the read database; each read model has its first generation alone, which is live."""
+    owner.rows("truncate watermarks, parked_events, orders_behind, discarded_events, operations")
+    states: dict[str, dict[int, str]] = {}
     for read_model, generation, state in owner.rows(
         "select read_model, generation, state from generations"
     ):
-        names = {"read_model": read_model, "generation": generation}
-        if state != "live":
-            owner.rows("select drop_generation(%(read_model)s, %(generation)s)", names)
-            continue
-        for (name,) in owner.rows("select tables_of(%(read_model)s)", names):
-            owner.rows(f"truncate {name}_{generation}")
-    owner.rows("truncate watermarks, parked_events, orders_behind, discarded_events, operations")
+        states.setdefault(read_model, {})[generation] = state
+    for read_model, generations in states.items():
+        tables = [
+            f"{name}_{generation}"
+            for (name,) in owner.rows("select tables_of(%(name)s)", {"name": read_model})
+            for generation in generations
+        ]
+        if generations == {1: "live"}:
+            owner.rows(f"truncate {', '.join(tables)}")
+        else:
+            owner.rows(f"drop table {', '.join(tables)} cascade")
+            owner.rows("delete from generations where read_model = %(name)s", {"name": read_model})
+            owner.rows("select begin_generation(%(name)s, 1)", {"name": read_model})
+            owner.rows(
+                "update generations set filled_at = now() where read_model = %(name)s",
+                {"name": read_model},
+            )
+            owner.rows("select switch_generation(%(name)s, 1)", {"name": read_model})
 
 
 def free_port() -> int:

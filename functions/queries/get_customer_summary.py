@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from typing_extensions import TypedDict
 
-from ordering.domain.errors import NotFound
+from ordering.domain.errors import CUSTOMER_NOT_FOUND, NotFound
 from ordering.domain.values import CustomerId, Value
 from ordering.read_side.answers import Answer
 from ordering.read_side.documents import money
@@ -59,9 +59,6 @@ class GetCustomerSummary(Value):
     """Whose."""
 
     customer_id: CustomerId
-
-
-CUSTOMER_NOT_FOUND = NotFound("customer-not-found", "There is no such customer.")
 
 
 def parameters(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ordering.domain.errors import NotFound
+from ordering.domain.errors import CUSTOMER_NOT_FOUND, NotFound
 from ordering.domain.sent import SentInstant
 from ordering.domain.values import CustomerId, PageLimit, Status, Value
 from ordering.read_side.answers import Answer
@@ -66,9 +66,6 @@ class ListCustomerOrders(Value):
     to: SentInstant | None = None
     limit: PageLimit = 20
     cursor: str | None = None
-
-
-CUSTOMER_NOT_FOUND = NotFound("customer-not-found", "There is no such customer.")
 
 
 def parameters(

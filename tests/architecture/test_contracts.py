@@ -131,6 +131,7 @@ def test_every_event_reader_goes_through_parse() -> None:
         # No events: what clients send, the stored order, and a constant.
         "loop.py": {"self.command.model_validate"},
         "query.py": {"self.question.model_validate"},
+        "operation.py": {"self.request.model_validate"},
         "store.py": {"Order.model_validate_json"},
         "evolution.py": {"Coupon.model_construct"},
     }

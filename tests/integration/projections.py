@@ -18,9 +18,10 @@ from tests.domain.vocabulary import NOW, an_order_was_placed
 from tests.shared import write_record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ordering.domain.events import OrderEvent
+    from ordering.domain.recorded import Recorded
     from ordering.read_side.projection import ProjectorFunction
     from ordering.runtime.postgres import Database
 
@@ -32,10 +33,22 @@ def new_order() -> str:
 
 
 def record_of(order_id: str, version: int, event: OrderEvent, at: datetime = NOW) -> bytes:
+    """Write one event's record; what happened before it is the placing alone."""
     before = None if isinstance(event, OrderPlaced) else evolve(None, an_order_was_placed())
     (recorded,), _ = record_events(before, [event])
-    name, data = type(event).__name__, recorded.data()
-    return write_record(name, event.schema_version, data, order_id=order_id, version=version, at=at)
+    return _record(order_id, version, recorded, at)
+
+
+def records_of(order_id: str, events: Iterable[OrderEvent]) -> list[bytes | None]:
+    """Write the records of all that happened to an order."""
+    recorded, _ = record_events(None, [*events])
+    return [_record(order_id, n, each, NOW) for n, each in enumerate(recorded, start=1)]
+
+
+def _record(order_id: str, version: int, recorded: Recorded, at: datetime) -> bytes:
+    name, schema_version = type(recorded.fact).__name__, recorded.fact.schema_version
+    data = recorded.data()
+    return write_record(name, schema_version, data, order_id=order_id, version=version, at=at)
 
 
 def ago(seconds: float) -> datetime:

@@ -11,7 +11,6 @@ import random
 import time
 import uuid
 from collections import defaultdict
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -36,8 +35,9 @@ from ordering.read_side.projection import ProjectorFunction
 from ordering.read_side.refolding import Refolder
 from ordering.read_side.shapes import SHARE, SeveralRows, Sums, table_of
 from ordering.read_side.store import ReadModelStore
-from ordering.runtime.postgres import Database, DatabaseUnavailableError
+from ordering.runtime.postgres import DatabaseUnavailableError
 from tests.databases import empty_read_side
+from tests.integration.breaking import BreakableDatabase, KilledError, Poison
 from tests.integration.projections import batch
 from tests.recorded_lives import recorded_life
 from tests.shared import write_record
@@ -45,10 +45,7 @@ from tests.shared import write_record
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from ordering.delivery.published import PublishedEvent
-    from ordering.read_side.shapes import Document
-
-    Fold = Callable[[Document | None, PublishedEvent], Document]
+    from ordering.runtime.postgres import Database
     from tests.databases import Databases
     from tests.recorded_lives import LoggedFact
 
@@ -72,49 +69,6 @@ def lives() -> list[list[LoggedFact]]:
     """Return some hundred lives, each of which many orders can have."""
     chance = random.Random(11)  # noqa: S311 - the same lives each time
     return [recorded_life(chance, events=chance.randint(1, 25)) for _ in range(300)]
-
-
-class KilledError(Exception):
-    """The function's process was killed here."""
-
-
-class BreakableDatabase(Database):
-    """A connection on which something can happen around a statement."""
-
-    def __init__(self, conninfo: str) -> None:
-        super().__init__(conninfo, "none", "test")
-        self.statement = 0
-        self.before: dict[int, Callable[[], None]] = {}
-        self.after: dict[int, Callable[[], None]] = {}
-
-    def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
-        self.statement += 1
-        number = self.statement
-        if (happen := self.before.pop(number, None)) is not None:
-            happen()
-        rows = super().rows(statement, parameters)
-        if (happen := self.after.pop(number, None)) is not None:
-            happen()
-        return rows
-
-    def in_(self, statements: int) -> int:
-        """Return the number of the statement after so many."""
-        return self.statement + statements
-
-
-@dataclass
-class Poison:
-    """Events that a fold cannot apply, until they are cured."""
-
-    events: set[tuple[str, int]] = field(default_factory=set)
-
-    def poisoned(self, fold: Fold) -> Fold:
-        def poisoned_fold(document: Document | None, event: PublishedEvent) -> Document:
-            if (event.order_id, event.version) in self.events:
-                raise ValueError(f"poison: {event.order_id}/{event.version}")
-            return fold(document, event)
-
-        return poisoned_fold
 
 
 class Model:

@@ -16,7 +16,8 @@ from ordering.read_side.log import EventLog
 from ordering.read_side.query import READ_MODELS
 from ordering.read_side.refolding import Refolder
 from ordering.read_side.store import ReadModelStore
-from tests.integration.read_side_world import KilledError, World
+from tests.integration.breaking import KilledError
+from tests.integration.read_side_world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from queries import get_order_history
 from tests.callers import READERS
 from tests.domain.vocabulary import an_order_was_placed, it_was_cancelled, it_was_confirmed
-from tests.integration.projections import apply, batch, new_order, record_of
+from tests.integration.projections import apply, batch, new_order, records_of
 from tests.integration.requests import body_of, customer, request
 
 if TYPE_CHECKING:
@@ -36,10 +36,7 @@ def placed(projector: Database) -> str:
         it_was_confirmed(),
         it_was_cancelled(),
     )
-    records: list[bytes | None] = [
-        record_of(order_id, version, event) for version, event in enumerate(events, start=1)
-    ]
-    assert apply(projector, batch({0: records})) == []
+    assert apply(projector, batch({0: records_of(order_id, events)})) == []
     return order_id
 
 

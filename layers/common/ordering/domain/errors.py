@@ -38,6 +38,7 @@ class Invalid(Refusal):
 
 
 ORDER_NOT_FOUND = NotFound("order-not-found", "There is no such order.")
+CUSTOMER_NOT_FOUND = NotFound("customer-not-found", "There is no such customer.")
 LINE_NOT_FOUND = NotFound("line-not-found", "The order has no such line.")
 PAYMENT_NOT_FOUND = NotFound("payment-not-found", "The order has no such payment.")
 SHIPMENT_NOT_FOUND = NotFound("shipment-not-found", "The order has no such shipment.")

@@ -15,6 +15,15 @@ FOLLOWING: Final = "following"
 # Writers of a read model share its lock; what changes what they rest on has it alone. The first
 # number is arbitrary, but fixed.
 _LOCK: Final = "select pg_advisory_xact_lock{shared}(7230515, hashtext('{read_model}'))"
+NOTE_BEHIND: Final = """
+behind as (
+  insert into orders_behind (read_model, generation, order_id, reason)
+  select %(read_model)s, r.generation, r.order_id, r.reason
+  from json_to_recordset(%(behind)s::json) as r (generation int, order_id uuid, reason text)
+  on conflict (read_model, generation, order_id) do update
+  set noted_at = clock_timestamp(), reason = excluded.reason
+)"""
+"""The part of a WITH that notes orders as behind: ``%(behind)s``, JSON."""
 
 
 class Generation(NamedTuple):

@@ -40,7 +40,12 @@ if TYPE_CHECKING:
 
 QuestionT = TypeVar("QuestionT", bound=Value)
 
-READ_MODELS: Final = ("order_details", "customer_orders", "order_history", "customer_summary")
+READ_MODELS: Final = (
+    "order_details",
+    "customer_orders",
+    "order_history",
+    "customer_summary",
+)
 """Every read model; each is a view of its name with one row and one version per order."""
 
 # Selected from each read model that the question reads. A token must not reveal other customers'

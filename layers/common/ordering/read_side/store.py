@@ -17,7 +17,7 @@ from psycopg2 import errorcodes
 from ordering.runtime.postgres import DatabaseUnavailableError
 
 from .folding import OrderRow
-from .generations import Generation, lock, written
+from .generations import NOTE_BEHIND, Generation, lock, written
 from .parking import PARK, STILL_PARKED, Parked
 from .positions import POSITIONS, SEEN
 from .shapes import table_of
@@ -51,14 +51,6 @@ _ORDERS: Final = """
 union all select 'order', {number}, order_id::text, version, xmin::text, document, last_event_time
 from {table} where order_id = any(%(order_ids)s::uuid[])
 """
-_BEHIND: Final = """
-behind as (
-  insert into orders_behind (read_model, generation, order_id, reason)
-  select %(read_model)s, r.generation, r.order_id, r.reason
-  from json_to_recordset(%(behind)s::json) as r (generation int, order_id uuid, reason text)
-  on conflict (read_model, generation, order_id) do update
-  set noted_at = clock_timestamp(), reason = excluded.reason
-)"""
 _WRITE: Final = """
 {lock};
 {before};
@@ -186,7 +178,7 @@ class ReadModelStore:
             parameters |= shape.parameters(n, changes)
         expected = sum(map(len, write.changed.values()))
         if write.behind:
-            parts.append(_BEHIND)
+            parts.append(NOTE_BEHIND)
             parameters["behind"] = [
                 {"generation": n, "order_id": order_id, "reason": reason}
                 for (n, order_id), reason in sorted(write.behind.items())

@@ -48,7 +48,7 @@ _RANGE: Final = """(%(after)s is null or order_id > %(after)s::uuid)
   and (%(to)s is null or order_id <= %(to)s::uuid)"""
 _SHARES: Final = """
 select {keys}, {aggregates}
-from {table} as t, json_to_recordset(t.document -> 'share') as r ({types})
+from (select document from {table}) as t, json_to_recordset(t.document -> 'share') as r ({types})
 group by {keys}
 """
 _COMPARE: Final = """
