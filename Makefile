@@ -41,13 +41,13 @@ logs: $(READY) ## Follow the log lines of a detached stack
 	@exec $(LOCAL) logs
 
 rebuild: $(READY) ## Fill a new generation of a read model from the log (MODEL=, RATE=<events/s>)
-	@exec $(LOCAL) operate rebuild --audited --request='{"read_model": "$(MODEL)"$(if $(RATE),$(comma) "events_per_second": $(RATE))}'
+	@exec $(LOCAL) operate rebuild --audited --set=read_model="$$MODEL" --set=events_per_second="$$RATE"
 
 switch: $(READY) ## Let queries read the filled generation, or another (MODEL=, GENERATION=)
-	@exec $(LOCAL) operate switch --audited --request='{"read_model": "$(MODEL)"$(if $(GENERATION),$(comma) "generation": $(GENERATION))}'
+	@exec $(LOCAL) operate switch --audited --set=read_model="$$MODEL" --set=generation="$$GENERATION"
 
-verify: $(READY) ## Compare read models with a fresh fold of the log (MODEL=, SAMPLE=<orders>)
-	@exec $(LOCAL) operate verify --request='{$(if $(MODEL),"read_model": "$(MODEL)"$(if $(SAMPLE),$(comma)))$(if $(SAMPLE),"sample": $(SAMPLE))}'
+verify: $(READY) ## Compare with a fresh fold of the log (MODEL=, GENERATION=, SAMPLE=<orders>)
+	@exec $(LOCAL) operate verify --set=read_model="$$MODEL" --set=generation="$$GENERATION" --set=sample="$$SAMPLE"
 
 operate: $(READY) ## Carry out any operation (OPERATION=retry_parked REQUEST='{"all": true}' REASON=)
 	@exec $(LOCAL) operate "$$OPERATION" $(if $(REASON),--audited --reason="$$REASON") --request="$$REQUEST"

@@ -30,8 +30,8 @@ _ORDERS: Final = 200
 class Verify(Value):
     """Which read model, all without one, and which generation, else the live one.
 
-    ``sample`` compares so many orders, chosen by chance; without it all are, and the sums too. What
-    does not fit in the time goes on ``after`` the last order of the answer.
+    ``sample`` compares at most so many orders, chosen by chance; without it all are, and the sums
+    too. What does not fit in the time goes on ``after`` the last order of the answer.
     """
 
     read_model: ReadModelName | None = None

@@ -198,6 +198,9 @@ def _parser() -> argparse.ArgumentParser:
     operation = commands.add_parser("operate", parents=[common], help="carry out an operation")
     operation.add_argument("operation", help="a file of functions/operations, without .py")
     operation.add_argument("--request", default="", help="its request, in JSON")
+    operation.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=VALUE", help="a field; empty: none"
+    )
     operation.add_argument("--audited", action="store_true", help="say who asks, and why")
     operation.add_argument("--reason", default="by hand")
     operation.set_defaults(run=_operate)

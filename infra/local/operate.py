@@ -17,10 +17,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from infra.local.servers.child import StartError
+from infra.local.settings import ROOT
 from infra.local.stack_record import StackRecord
 
 _LOOK_SECONDS: Final = 2
 _LONGEST_SECONDS: Final = 900
+_NOT_FOUND: Final = 404
 _TOO_MANY: Final = 429
 _DIFFERS: Final = 3
 
@@ -28,11 +30,15 @@ _DIFFERS: Final = 3
 def operate(record: StackRecord, options: argparse.Namespace) -> int:
     """Carry out an operation; return the exit status."""
     request: dict[str, Any] = {}
+    for field in options.set:
+        name, _, value = field.partition("=")
+        if value:
+            request[name] = int(value) if value.isdecimal() else value
     if options.request:
         try:
-            request = json.loads(options.request)
-        except ValueError as error:
-            raise StartError(f"REQUEST is not JSON: {error}") from None
+            request |= json.loads(options.request)
+        except (ValueError, TypeError) as error:
+            raise StartError(f"REQUEST is no JSON object: {error}") from None
     if options.audited:
         request = {"who": getpass.getuser(), "reason": options.reason, **request}
     if options.operation == "rebuild":
@@ -68,14 +74,20 @@ def invoke(record: StackRecord, stem: str, request: Mapping[str, Any]) -> Any:  
                     raise StartError(answer["errorMessage"])
                 return answer
         except urllib.error.HTTPError as error:
+            if error.code == _NOT_FOUND:
+                files = (ROOT / "functions" / "operations").glob("[a-z]*.py")
+                known = ", ".join(sorted(file.stem for file in files))
+                raise StartError(f"OPERATION: there is no {stem!r}; there are {known}") from None
             if error.code != _TOO_MANY:
                 raise StartError(f"{name}: {error.code} {error.read().decode()}") from None
             time.sleep(1)
 
 
 def _rebuild(record: StackRecord, request: dict[str, Any]) -> int:
-    request |= {"seconds": _LOOK_SECONDS}
     name = request.get("read_model")
+    if name is None:
+        raise StartError("MODEL: name the read model to fill anew")
+    request |= {"seconds": _LOOK_SECONDS}
     console = Console(file=sys.stderr)
     columns = (
         TextColumn("{task.description}"),
