@@ -11,6 +11,7 @@ import psycopg2
 import pytest
 
 from infra.local.demo.run import Target, run_demo
+from infra.local.operate import invoke
 from ordering.read_side.query import READ_MODELS
 from tests.running_stack import lambda_client
 from tests.shared import eventually
@@ -106,10 +107,14 @@ def test_with_relays_killed_their_standbys_go_on_and_everything_is_equal(
     eventually(lambda: stack.log("publish_events").count("owns the shard") > owners)
 
 
-@pytest.mark.parametrize("stem", READ_MODELS)
-def test_with_a_projector_killed_everything_is_equal(stack: RunningStack, stem: str) -> None:
-    report = asyncio.run(demo_while_killing(stack, lambda: stack.environments(stem)))
+def test_with_the_projectors_killed_everything_is_equal(stack: RunningStack) -> None:
+    def projectors() -> list[psutil.Process]:
+        return [process for stem in READ_MODELS for process in stack.environments(stem)]
+
+    report = asyncio.run(demo_while_killing(stack, projectors))
     assert_all_equal(report)
+    verified = invoke(stack.record, "verify", {})
+    assert (verified["differing"], len(verified["read_models"])) == (0, len(READ_MODELS))
 
 
 @pytest.mark.parametrize("part", ["write", "read"])
