@@ -1,15 +1,17 @@
-"""What a projector costs per event: `make bench-projectors`, which needs nothing running.
+"""What an event costs a projector, and a fill: `make bench-projectors`. Nothing needs to run.
 
 Events of random lives are applied in batches of several sizes by each projector's handler in this
-process, and beside it their last documents are written with psycopg2's ``execute_values``: the
-same rows, without decoding, folding, positions and checks. Both take turns and wait for durable
-commits. ``processor`` is this process's own time, without PostgreSQL's. The projectors log to the
-standard output, this to the error stream.
+process, to one generation and to two. Beside it their last documents are written with psycopg2's
+``execute_values``: one row per order, without decoding, folding, positions and checks. Both take
+turns and wait for durable commits. ``processor`` is this process's own time, without PostgreSQL's.
+Then each read model is filled from a log of as many events. The projectors log to the standard
+output, this to the error stream.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import statistics
@@ -27,6 +29,7 @@ from ordering.runtime.ids import uuid7
 from tests.databases import empty_read_side, running_databases
 from tests.domain.vocabulary import NOW
 from tests.integration.projections import batch as batch_of
+from tests.integration.read_side_world import World
 from tests.recorded_lives import recorded_life
 from tests.shared import write_record
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from tests.databases import Databases
 
 BATCHES: Final = (1, 100, 500)
+GENERATIONS: Final = (1, 2)
 EVENTS_OF_A_LIFE: Final = 12
 
 
@@ -73,10 +77,14 @@ def batches(records: Sequence[bytes], size: int) -> Iterator[tuple[int, list[byt
         yield first, list(records[first : first + size])
 
 
-def race(stem: str, databases: Databases, records: Sequence[bytes], size: int) -> Result:
-    """Apply all records in batches, and write the same rows bare."""
+def race(
+    stem: str, databases: Databases, records: Sequence[bytes], size: int, generations: int
+) -> Result:
+    """Apply all records in batches to so many generations, and write the same rows bare, once."""
     owner = databases.owner("read")
     empty_read_side(owner)
+    if generations > 1:
+        owner.rows("select begin_generation(%(name)s, 1)", {"name": stem})
     owner.rows("drop table if exists bare")
     owner.rows("create table bare (order_id uuid primary key, version int, document json)")
     (file,) = (file for file in files_of("projectors") if file.stem == stem)
@@ -123,14 +131,26 @@ def rows_of(
     return list(rows.values())
 
 
+def filled(stem: str, world: World) -> float:
+    """Fill a new generation from the log; return the events per second."""
+    ((number,),) = world.read.rows("select begin_generation(%(name)s, 1)", {"name": stem})
+    world.read.rows("update generations set events_per_second = 10000000 where filled_at is null")
+    began = time.perf_counter()
+    progress = world.filler(stem, number).run(float("inf"))
+    seconds = time.perf_counter() - began
+    assert progress.is_ready
+    world.read.rows("select drop_generation(%(name)s, %(n)s)", {"name": stem, "n": number})
+    return progress.events_filled / seconds
+
+
 def main() -> int:
-    """Print a table of all read models and batch sizes."""
+    """Print a table of all read models, batch sizes and generations, and one of the fills."""
     parser = argparse.ArgumentParser(prog="make bench-projectors", description=__doc__)
     parser.add_argument("--events", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     records = topic(arguments.events)
-    head = "read model        batch   events/s   processor µs   execute_values/s   ratio"
+    head = "read model       generations batch events/s processor µs execute_values/s ratio"
     sys.stderr.write(head + "\n")
     with (
         tempfile.TemporaryDirectory() as directory,
@@ -138,14 +158,27 @@ def main() -> int:
     ):
         Path(directory).chmod(0o755)
         for stem in (file.stem for file in files_of("projectors")):
-            for size in BATCHES:
+            for generations, size in itertools.product(GENERATIONS, BATCHES):
                 some = records if size > 1 else records[: max(1, len(records) // 20)]
-                rounds = [race(stem, databases, some, size) for _ in range(arguments.rounds)]
+                rounds = [
+                    race(stem, databases, some, size, generations) for _ in range(arguments.rounds)
+                ]
                 median = Result(*map(statistics.median, zip(*rounds, strict=True)))
                 sys.stderr.write(
-                    f"{stem:16} {size:6} {median.applied:10,.0f} {median.processor:14.1f}"
-                    f" {median.bare:18,.0f} {median.bare / median.applied:7.1f}\n"
+                    f"{stem:16} {generations:11} {size:5} {median.applied:8,.0f}"
+                    f" {median.processor:12.1f} {median.bare:16,.0f}"
+                    f" {median.bare / median.applied:5.1f}\n"
                 )
+        world = World(databases)
+        events = 0
+        for seed in itertools.count():
+            events += world.record(500, seed)
+            if events >= arguments.events:
+                break
+        sys.stderr.write(f"\nfill of {events:,} events: events/s\n")
+        for stem in world.models:
+            rates = [filled(stem, world) for _ in range(arguments.rounds)]
+            sys.stderr.write(f"{stem:16} {statistics.median(rates):8,.0f}\n")
     return 0
 
 

@@ -11,7 +11,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
+from infra.local.operate import invoke
 from ordering.delivery.envelope import write_watermark
+from ordering.read_side.query import READ_MODELS
 from tests.shared import eventually
 
 if TYPE_CHECKING:
@@ -94,3 +96,16 @@ def test_no_event_of_a_topic_that_was_replaced_is_skipped(stack: RunningStack) -
         return (answer.status, answer.body.get("code")) == (503, "read-model-behind")
 
     eventually(is_too_old)
+
+    # Filled anew from the log they are fresh again, with the orders of before.
+    for name in READ_MODELS:
+        asked = {"read_model": name, "who": "test", "reason": "the topic was replaced"}
+        invoke(stack.record, "rebuild", asked)
+        invoke(stack.record, "switch", asked)
+    answer = stack.call(
+        "GET", "/customers/ALFKI/orders", cache_control="max-age=5", prefer="wait=9"
+    )
+    assert answer.status == 200
+    verified = invoke(stack.record, "verify", {})["read_models"]
+    compared = {each["read_model"]: (each["orders"], each["differing"]) for each in verified}
+    assert compared == dict.fromkeys(READ_MODELS, (40, 0))
