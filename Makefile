@@ -55,15 +55,15 @@ operate: $(READY) ## Carry out any operation (OPERATION=retry_parked REQUEST='{"
 demo: $(READY) ## Place the Northwind orders through the API and check what the read side says
 	@exec $(BIN)/python -m infra.local.demo.run
 
-# Three side by side, for all but the rules mostly waits: for commits, brokers, and parts that come
-# back. The parts have a place of their own for files: pytest shuts others out of the one it shares.
+# Three side by side, of about the same length; much of each is waiting: for commits, brokers, and
+# parts that come back. Each has a place of its own for files: pytest shuts others out of a shared one.
 # On interrupt, they stop what they have started before their files are deleted.
 test: check ## Everything, from the rules to the running system
-	@files=$$(mktemp -d) && chmod 755 $$files && \
+	@files=$$(mktemp -d) && chmod 755 $$files && mkdir -m 755 $$files/rules $$files/parts && \
 	  trap 'kill $$rules $$parts 2>/dev/null; wait; rm -rf $$files' EXIT && trap 'exit 1' INT TERM; \
-	  $(BIN)/python -m pytest -q tests/domain tests/clients tests/browser tests/recipes >$(VENV)/rules.log 2>&1 & rules=$$!; \
-	  TMPDIR=$$files $(BIN)/python -m pytest -q tests/integration tests/faults >$(VENV)/parts.log 2>&1 & parts=$$!; \
-	  $(BIN)/python -m pytest tests/system; whole=$$?; \
+	  TMPDIR=$$files/rules $(BIN)/python -m pytest -q tests/domain tests/clients tests/browser tests/faults >$(VENV)/rules.log 2>&1 & rules=$$!; \
+	  TMPDIR=$$files/parts $(BIN)/python -m pytest -q tests/integration >$(VENV)/parts.log 2>&1 & parts=$$!; \
+	  $(BIN)/python -m pytest tests/recipes tests/system; whole=$$?; \
 	  wait $$rules; whole=$$((whole || $$?)); cat $(VENV)/rules.log; \
 	  wait $$parts; whole=$$((whole || $$?)); cat $(VENV)/parts.log; exit $$whole
 
