@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.system
 
 CLIENTS = 4
-QUERIES = 500
+QUERIES = 300
 MODELS = ("order_details", "customer_orders", "customer_summary")
 AUDIT = {"who": "test", "reason": "a rebuild under load"}
 
