@@ -73,10 +73,14 @@ def test_a_lease_and_an_as_of_that_lie_in_the_future_are_not_believed(stack: Run
     eventually(lambda: has_relayed(stack, "lease lost"))
     placed = stack.place()
     assert stack.read(placed.body["order_id"], placed.token).status == 200
-    with stack.read_database() as cursor:
-        cursor.execute("update watermarks set as_of = now() + interval '1 hour'")
-        assert cursor.rowcount > 0
     ages = set()
+
+    def set_ahead_and_look() -> bool:
+        with stack.read_database() as cursor:
+            cursor.execute("update watermarks set as_of = now() + interval '1 hour'")
+            assert cursor.rowcount > 0
+        is_fresh_again()
+        return None in ages
 
     def is_fresh_again() -> bool:
         answer = stack.call("GET", "/read-models")
@@ -85,8 +89,9 @@ def test_a_lease_and_an_as_of_that_lie_in_the_future_are_not_believed(stack: Run
         ages.update(of_all)
         return None not in of_all
 
+    # The next watermark, of every two seconds, may come before the look.
+    eventually(set_ahead_and_look)
     eventually(is_fresh_again)
-    assert None in ages, "the as_of in the future was never looked at"
     assert all(age is None or age >= 0 for age in ages)
     answer = stack.call("GET", f"/orders/{order}", cache_control="max-age=60")
     assert (answer.status, answer.headers["read-model-stale"]) == (200, "?0")
