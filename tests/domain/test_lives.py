@@ -21,6 +21,7 @@ from ordering.domain.order import Order
 from ordering.domain.parts import RETURN_DAYS
 from ordering.domain.recorded import Recorded, parse
 from ordering.domain.values import Status, Value
+from ordering.read_side.shapes import SHARE
 from tests.documents import FOLDS, check_document
 from tests.domain.largest_order import AT_A_LIMIT
 from tests.domain.laws import check
@@ -39,6 +40,7 @@ STEPS_OF_A_LIFE = 100
 CANCEL_EVERY = 5
 """Of so many orders one may be cancelled as a whole: a cancelled order has not much of a life."""
 LOOK_CLOSELY_EVERY = 20
+SALES_AMOUNTS = ("gross", "discounts", "tax", "shipping", "cancelled", "returned", "refunded")
 AN_HOUR = timedelta(hours=1)
 PAUSES = {
     (7, 7): timedelta(days=10),
@@ -146,6 +148,23 @@ class Life:
             assert getattr(order, fact) == (details[time] is not None)
         for fact, told in (("held", "held"), ("in_fulfilment", "fulfilment")):
             assert getattr(order, fact) == (details[told] is not None)
+
+        self.look_at_the_ledger(order)
+
+    def look_at_the_ledger(self, order: Order) -> None:
+        """All days together say what the order costs by now, once it is confirmed."""
+        document = self.documents["sales"]
+        assert document is not None
+        net = refunded = Decimal(0)
+        for day in document[SHARE]:
+            entry = {name: Decimal(day[name]) for name in SALES_AMOUNTS}
+            net += entry["gross"] - entry["discounts"] + entry["tax"] + entry["shipping"]
+            net -= entry["cancelled"] + entry["returned"]
+            refunded += entry["refunded"]
+            assert min(entry.values()) >= 0
+        assert net == (order.totals.total if order.confirmed else 0)
+        assert refunded == order.balance.refunded
+        assert sum(day["orders"] for day in document[SHARE]) == order.confirmed
 
     def end(self) -> None:
         self.look_closely()

@@ -39,10 +39,16 @@ def record_of(order_id: str, version: int, event: OrderEvent, at: datetime = NOW
     return _record(order_id, version, recorded, at)
 
 
-def records_of(order_id: str, events: Iterable[OrderEvent]) -> list[bytes | None]:
-    """Write the records of all that happened to an order."""
+def records_of(
+    order_id: str, events: Iterable[OrderEvent], at: Iterable[datetime] = ()
+) -> list[bytes | None]:
+    """Write the records of all that happened to an order, each at its time or at one for all."""
     recorded, _ = record_events(None, [*events])
-    return [_record(order_id, n, each, NOW) for n, each in enumerate(recorded, start=1)]
+    times = [*at] or [NOW] * len(recorded)
+    return [
+        _record(order_id, version, each, time)
+        for version, (each, time) in enumerate(zip(recorded, times, strict=True), start=1)
+    ]
 
 
 def _record(order_id: str, version: int, recorded: Recorded, at: datetime) -> bytes:

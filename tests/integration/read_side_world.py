@@ -298,7 +298,7 @@ class World:
         found = {}
         for values in self.read.rows(f"select {', '.join(names)} from {table}"):  # noqa: S608 - names of ours
             row_of = dict(zip(names, values, strict=True))
-            key = tuple(row_of.pop(name) for name in shape.keys)
+            key = tuple(str(row_of.pop(name)) for name in shape.keys)
             for name in {**shape.earliest, **shape.latest}:
                 row_of[name] = row_of[name].astimezone(UTC)
             found[key] = row_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -21,6 +21,7 @@ from .values import PATTERNS as STORED_PATTERNS
 from .values import (
     PERSONAL,
     Address,
+    Currency,
     Instant,
     LineId,
     Money,
@@ -177,3 +178,31 @@ def _in_utc(value: datetime) -> datetime:
 
 SentInstant = Annotated[Instant, BeforeValidator(_instant), AfterValidator(_in_utc)]
 """A point in time (RFC 3339) as a client writes it, brought to UTC."""
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+DATE_WORDS: Final = 'must be a date of the years 1900 to 2199, such as "2026-11-22"'
+
+
+def _date(value: Any) -> str:  # noqa: ANN401 - as _instant
+    if not isinstance(value, str) or not _DATE.fullmatch(value):
+        raise ValueError(DATE_WORDS)
+    try:
+        is_known = date.fromisoformat(value).year in _YEARS
+    except ValueError:
+        is_known = False
+    if not is_known:
+        raise ValueError(DATE_WORDS)
+    return value
+
+
+SentDate = Annotated[
+    str,
+    BeforeValidator(_date),
+    WithJsonSchema({"type": "string", "format": "date", "maxLength": 10}),
+]
+"""A day of the business, as a client writes it."""
+
+SentCurrency = Annotated[
+    Currency, WithJsonSchema({"type": "string", "pattern": "^[A-Z]{3}$", "maxLength": 3})
+]
+"""A currency to look for."""

@@ -17,6 +17,7 @@ BodyT = TypeVar("BodyT")
 Uuid = Annotated[str, Field(json_schema_extra={"format": "uuid"})]
 InstantText = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 """A time in UTC (RFC 3339)."""
+DayText = Annotated[str, Field(json_schema_extra={"format": "date"})]
 Version = Annotated[int, Field(ge=1)]
 Number = Annotated[int, Field(ge=0)]
 

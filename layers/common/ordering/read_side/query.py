@@ -45,6 +45,7 @@ READ_MODELS: Final = (
     "customer_orders",
     "order_history",
     "customer_summary",
+    "sales",
 )
 """Every read model; each is a view of its name with one row and one version per order."""
 

@@ -96,6 +96,13 @@ class Filling:
 
 
 @dataclass(frozen=True)
+class BusinessTime:
+    """In which time zone (IANA) the business has its days."""
+
+    business_time_zone: str = "UTC"
+
+
+@dataclass(frozen=True)
 class Access:
     """What a function behind a route needs to read tokens: what comes before each scope's name."""
 
