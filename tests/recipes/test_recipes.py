@@ -51,31 +51,31 @@ class Mistake(NamedTuple):
 
 MISTAKES: Final = {
     "a column": Mistake(
-        "infra/migrations/read/0007_order_shipments.sql",
+        "infra/migrations/read/9001_order_shipments.sql",
         "  last_event_time timestamptz\n",
         "  other timestamptz\n",
         "the table order_shipments needs the column last_event_time timestamptz",
     ),
     "a column of another type": Mistake(
-        "infra/migrations/read/0007_order_shipments.sql",
+        "infra/migrations/read/9001_order_shipments.sql",
         "  version integer not null,\n",
         "  version text not null,\n",
         "the table order_shipments needs the column version int",
     ),
     "the key of its rows": Mistake(
-        "infra/migrations/read/0008_customer_shipments.sql",
+        "infra/migrations/read/9002_customer_shipments.sql",
         "  shipment_id text not null,\n",
         "",
         "the table customer_shipments_rows needs the column shipment_id text",
     ),
     "the type of a sum": Mistake(
-        "infra/migrations/read/0009_payment_methods.sql",
+        "infra/migrations/read/9003_payment_methods.sql",
         "  captured numeric not null,\n",
         "  captured bigint not null,\n",
         "the table payment_methods_sums needs the column captured numeric",
     ),
     "its first generation": Mistake(
-        "infra/migrations/read/0007_order_shipments.sql",
+        "infra/migrations/read/9001_order_shipments.sql",
         "select begin_generation('order_shipments', 1);\n",
         "",
         "a migration in infra/migrations/read has to begin_generation('order_shipments', 1)",
