@@ -9,6 +9,7 @@ from pydantic import Field
 
 from ordering.domain.values import Value
 from ordering.read_side.operation import (
+    OperationError,
     ReadModelName,
     ReadModelOperation,
     Workshop,
@@ -31,7 +32,7 @@ class Verify(Value):
     """Which read model, all without one, and which generation, else the live one.
 
     ``sample`` compares at most so many orders, chosen by chance; without it all are, and the sums
-    too. What does not fit in the time goes on ``after`` the last order of the answer.
+    too. A read model that is not complete goes on, named, ``after`` the last order of its answer.
     """
 
     read_model: ReadModelName | None = None
@@ -42,6 +43,8 @@ class Verify(Value):
 
 def perform(workshop: Workshop, request: Verify) -> Mapping[str, Any]:
     """Compare; each order that differs is named, with what differs."""
+    if request.after is not None and request.read_model is None:
+        raise OperationError("read_model: name the one to go on with after that order")
     names = READ_MODELS if request.read_model is None else (request.read_model,)
     told: list[dict[str, Any]] = []
     for name in names:
@@ -58,16 +61,14 @@ def _verify(
 ) -> dict[str, Any]:
     verifier = Verifier(workshop.log, workshop.store(name), generation)
     verified = Verified()
-    after = request.after
+    after = request.after if request.sample is None else None
+    is_complete = request.sample is not None
     if request.sample is not None:
         verifier.verify_sample(request.sample, verified)
-        after = None
-    else:
-        while time.monotonic() < workshop.until:
-            after = verifier.verify_next(after, _ORDERS, verified)
-            if after is None:
-                verifier.verify_sums(verified)
-                break
+    while not is_complete and time.monotonic() < workshop.until:
+        after = verifier.verify_next(after, _ORDERS, verified)
+        if is_complete := after is None:
+            verifier.verify_sums(verified)
     log_event(
         "compared with a fresh fold",
         Measure("OrdersVerified", verified.orders),
@@ -83,6 +84,7 @@ def _verify(
         "parked": verified.parked,
         "differing": verified.differing,
         "differences": [difference._asdict() for difference in verified.differences],
+        "is_complete": is_complete,
         "after": after,
     }
 

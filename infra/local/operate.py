@@ -45,12 +45,16 @@ def operate(record: StackRecord, options: argparse.Namespace) -> int:
         return _rebuild(record, request)
     answer = invoke(record, options.operation, request)
     differing = answer.get("differing", 0)
-    while any(each.get("after") for each in answer.get("read_models", [])):
-        _print(answer)
-        (after,) = (each["after"] for each in answer["read_models"] if each["after"])
-        answer = invoke(record, options.operation, request | {"after": after})
-        differing += answer["differing"]
     _print(answer)
+    # Those of verify's read models for which there was not the time.
+    unfinished = [each for each in answer.get("read_models", []) if not each["is_complete"]]
+    while unfinished:
+        last = unfinished.pop()
+        names = {name: last[name] for name in ("read_model", "generation", "after")}
+        answer = invoke(record, options.operation, request | names)
+        _print(answer)
+        differing += answer["differing"]
+        unfinished += [each for each in answer["read_models"] if not each["is_complete"]]
     return _DIFFERS if differing or answer.get("differences") else 0
 
 

@@ -11,6 +11,7 @@ import pytest
 from ordering.read_side import waiting
 from tests.databases import empty_read_side, running_databases
 from tests.integration.commands_on_postgres import CountingDatabase
+from tests.integration.read_side_world import World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,3 +74,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
     monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
     return clock
+
+
+@pytest.fixture
+def world(databases: Databases) -> Iterator[World]:
+    """A log of some orders whose topic is empty by now: nothing of them is delivered any more."""
+    world = World(databases)
+    world.record(120, 5)
+    for model in world.models.values():
+        model.offsets = [len(records) for records in world.topic]
+        world.read.rows(
+            "insert into watermarks (projection, partition, partitions, next_offset)"
+            " select %(name)s, n, %(partitions)s, offsets[n + 1]"
+            " from (select %(offsets)s::bigint[] as offsets) as o, generate_series(0, 2) as n",
+            {"name": model.name, "partitions": len(world.topic), "offsets": model.offsets},
+        )
+    yield world
+    empty_read_side(world.read)
