@@ -110,12 +110,7 @@ def _fill(workshop: Workshop, name: str) -> list[dict[str, Any]]:
 
 
 def _told(name: str, progress: Progress) -> dict[str, Any]:
-    return {
-        "read_model": name,
-        **asdict(progress),
-        "is_ready": progress.is_ready,
-        "seconds_left": progress.seconds_left,
-    }
+    return {"read_model": name, **asdict(progress), "is_ready": progress.is_ready}
 
 
 handler = ReadModelOperation(Rebuild, perform)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from ordering.domain.events import OrderPlaced, ReturnReceived
-from ordering.read_side.documents import costs_nothing, money, order_document
+from ordering.read_side.documents import costs_nothing, order_document, write_amount
 from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import ProjectorFunction
 from ordering.read_side.shapes import SHARE, Document, Sums
@@ -27,9 +27,9 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
         share: Document = {
             "customer_id": fact.customer_id,
             "currency": fact.currency,
-            "lifetime_value": _amount(Decimal(0), fact.currency),
+            "lifetime_value": write_amount(Decimal(0), fact.currency),
             "returns": 0,
-            "refunded": _amount(Decimal(0), fact.currency),
+            "refunded": write_amount(Decimal(0), fact.currency),
             "first_order_at": placed_at,
             "last_order_at": placed_at,
         }
@@ -37,20 +37,16 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
         share = dict(order_document(document)[SHARE][0])
     currency = share["currency"]
     if after.totals is not None:
-        share["lifetime_value"] = _amount(after.totals.total, currency)
+        share["lifetime_value"] = write_amount(after.totals.total, currency)
     if costs_nothing(published):
-        share["lifetime_value"] = _amount(Decimal(0), currency)
+        share["lifetime_value"] = write_amount(Decimal(0), currency)
     if after.balance is not None:
-        share["refunded"] = _amount(after.balance.refunded, currency)
+        share["refunded"] = write_amount(after.balance.refunded, currency)
     if isinstance(fact, ReturnReceived):
         share["returns"] += 1
     is_cancelled = after.status == "cancelled"
     share |= {"orders": int(not is_cancelled), "cancelled": int(is_cancelled)}
     return {"customer_id": share["customer_id"], SHARE: [share]}
-
-
-def _amount(amount: Decimal, currency: str) -> str:
-    return money(amount, currency)["amount"]
 
 
 handler = ProjectorFunction(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ordering.domain.events import OrderConfirmed, OrderPlaced, ReturnReceived
 from ordering.read_side.business_time import business_zone, day_of
-from ordering.read_side.documents import costs_nothing, money, order_document
+from ordering.read_side.documents import costs_nothing, order_document, write_amount
 from ordering.read_side.projection import ProjectorFunction
 from ordering.read_side.shapes import SHARE, Document, Sums
 
@@ -38,7 +38,7 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
     """
     fact = published.fact
     if isinstance(fact, OrderPlaced):
-        nothing = _amount(Decimal(0), fact.currency)
+        nothing = write_amount(Decimal(0), fact.currency)
         document = {
             "customer_id": fact.customer_id,
             "currency": fact.currency,
@@ -74,14 +74,14 @@ def _known(published: PublishedEvent, currency: str) -> Document:
     after = published.after
     known: Document = {}
     if after.totals is not None:
-        known["totals"] = {n: _amount(a, currency) for n, a in vars(after.totals).items()}
+        known["totals"] = {n: write_amount(a, currency) for n, a in vars(after.totals).items()}
         known["total"] = known["totals"]["total"]
     if after.units is not None:
         known["items"] = after.units.kept
     if after.balance is not None:
-        known["refunded"] = _amount(after.balance.refunded, currency)
+        known["refunded"] = write_amount(after.balance.refunded, currency)
     if costs_nothing(published):
-        known |= {"total": _amount(Decimal(0), currency), "items": 0}
+        known |= {"total": write_amount(Decimal(0), currency), "items": 0}
     return known
 
 
@@ -93,14 +93,10 @@ def _entered(
     (of_day,) = [part for part in share if part["day"] == keys["day"]] or [{}]
     counts = {name: of_day.get(name, 0) + entry.get(name, 0) for name in _COUNTS}
     amounts = {
-        name: _amount(Decimal(of_day.get(name, 0)) + Decimal(entry.get(name, 0)), keys["currency"])
-        for name in _AMOUNTS
+        name: Decimal(of_day.get(name, 0)) + Decimal(entry.get(name, 0)) for name in _AMOUNTS
     }
-    return [*others, {**keys, **counts, **amounts}]
-
-
-def _amount(amount: Decimal, currency: str) -> str:
-    return money(amount, currency)["amount"]
+    written = {name: write_amount(amount, keys["currency"]) for name, amount in amounts.items()}
+    return [*others, {**keys, **counts, **written}]
 
 
 handler = ProjectorFunction(

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 from ordering.domain.values import Value
 from ordering.read_side.answers import Answer
 from ordering.read_side.freshness import READ_MODELS_AS_OF, rfc3339
+from ordering.read_side.generations import SECONDS_LEFT
 from ordering.read_side.query import READ_MODELS, QueryFunction
 
 if TYPE_CHECKING:
@@ -31,17 +32,14 @@ select name, as_of, extract(epoch from statement_timestamp() - as_of), live.gene
         where b.read_model = name and b.generation = g.generation
       ),
       'is_filled', g.filled_at is not null,
-      'seconds_left', case when g.filled_at is not null then 0 else round((
-        greatest(g.orders_expected - g.orders_filled, 0) * g.filling_seconds
-        / nullif(g.orders_filled, 0)
-      )::numeric, 1) end
+      'seconds_left', round(({seconds_left})::numeric, 1)
     ) from generations as g where g.read_model = name and g.state = 'building'
   )
 from unnest(%(names)s) as name
 left join ({read_models_as_of}) as live on live.read_model = name
 order by name
 """
-SQL: Final = _SQL.format(read_models_as_of=READ_MODELS_AS_OF)
+SQL: Final = _SQL.format(read_models_as_of=READ_MODELS_AS_OF, seconds_left=SECONDS_LEFT)
 
 
 class Building(TypedDict):

@@ -25,6 +25,11 @@ def money(amount: Decimal, currency: str) -> dict[str, str]:
     return {"amount": str(round_to_currency(amount, currency)), "currency": currency}
 
 
+def write_amount(amount: Decimal, currency: str) -> str:
+    """Write an amount as ``money`` does, without the currency: a measure of a share has none."""
+    return str(round_to_currency(amount, currency))
+
+
 def write_sums(sums: Totals | Balance, currency: str) -> dict[str, dict[str, str]]:
     """Write each of several sums as the HTTP contract does."""
     return {name: money(amount, currency) for name, amount in vars(sums).items()}

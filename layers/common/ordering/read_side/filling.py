@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from .folding import OrderRow
-from .generations import BUILDING, Generation
+from .generations import BUILDING, SECONDS_LEFT, Generation
 from .refolding import Refolder, attempt
 from .store import Also, ConflictError, Write
 
@@ -36,7 +36,7 @@ select generation, revision, state, filled_to::text, filled_at is not null, orde
   ), (
     select count(distinct order_id) from parked_events as p
     where p.read_model = g.read_model and p.generation = g.generation
-  )
+  ), {seconds_left}
 from generations as g where read_model = %(read_model)s and generation = %(generation)s
 """
 # Two fills at once: the one whose chunk the other has passed writes nothing.
@@ -82,21 +82,13 @@ class Progress:
     """The most that the fill reads."""
     behind: int
     parked: int
+    seconds_left: float | None
+    """How long it will take at the speed so far; None: not known."""
 
     @property
     def is_ready(self) -> bool:
         """Whether queries could read it by now."""
         return self.is_filled and self.behind == 0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """How long it will take at the speed so far; None: not known."""
-        if self.is_filled:
-            return 0.0
-        if self.orders_expected is None or not self.orders_filled:
-            return None
-        each = self.filling_seconds / self.orders_filled
-        return max(0.0, (self.orders_expected - self.orders_filled) * each)
 
 
 class Filler:
@@ -125,7 +117,7 @@ class Filler:
             LookupError: there is no such generation.
             DatabaseUnavailableError: the read database does not answer.
         """
-        for row in self._store.database.rows(_STATE, self._names):
+        for row in self._store.database.rows(_STATE.format(seconds_left=SECONDS_LEFT), self._names):
             return Progress(*row)
         raise LookupError(f"{self._names['read_model']} has no generation {self._generation}")
 

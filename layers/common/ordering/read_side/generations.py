@@ -15,6 +15,10 @@ FOLLOWING: Final = "following"
 # Writers of a read model share its lock; what changes what they rest on has it alone. The first
 # number is arbitrary, but fixed.
 _LOCK: Final = "select pg_advisory_xact_lock{shared}(7230515, hashtext('{read_model}'))"
+SECONDS_LEFT: Final = """case when g.filled_at is not null then 0 else
+  greatest(g.orders_expected - g.orders_filled, 0) * g.filling_seconds / nullif(g.orders_filled, 0)
+end"""
+"""How long a fill will take at its speed so far, of a row ``g`` of generations; null: not known."""
 NOTE_BEHIND: Final = """
 behind as (
   insert into orders_behind (read_model, generation, order_id, reason)
