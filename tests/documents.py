@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import jsonschema
 
 from infra.contracts.functions import ROOT, answer_type, files_of
-from ordering.read_side.shapes import ROWS, SHARE, SeveralRows, Sums
+from ordering.read_side.shapes import ROWS, SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,9 @@ FOLDS: Final[dict[str, Callable[[Document | None, PublishedEvent], Document]]] =
 }
 """How each read model's document changes, by the read model's name."""
 SHAPES: Final[dict[str, Shape]] = {file.stem: file.handler.shape for file in files_of("projectors")}
+
+ADDED_BY_QUERIES: Final[dict[str, Document]] = {"work_queue": {"age_seconds": 1.5}}
+"""What a query adds to each row that it sends."""
 
 
 @cache
@@ -41,12 +44,12 @@ def validator_of(read_model: str) -> jsonschema.Draft202012Validator:
 
 
 def parts_sent(read_model: str, document: Document | None) -> list[Document]:
-    """Return what is sent of a document, or added up: itself, its rows or its share of the sums."""
+    """Return what is sent of a document, or added up: itself, the item in it, rows or a share."""
     shape = SHAPES[read_model]
     document = document or {}
-    if isinstance(shape, SeveralRows):
+    if shape.several_rows is not None:
         return [row for row in document[ROWS].values() if row is not None]
-    return document[SHARE] if isinstance(shape, Sums) else [document]
+    return document[SHARE] if shape.added_up is not None else [document.get("item", document)]
 
 
 def check_document(read_model: str, document: Document | None) -> None:
@@ -58,12 +61,15 @@ def check_document(read_model: str, document: Document | None) -> None:
         AssertionError: it is not; the message is one sentence.
     """
     shape = SHAPES[read_model]
-    for part in parts_sent(read_model, document):
-        if isinstance(shape, Sums):
-            difference = sorted({*part} ^ {*shape.keys, *shape.measures})
+    if (sums := shape.added_up) is not None:
+        for part in (document or {})[SHARE]:
+            difference = sorted({*part} ^ {*sums.keys, *sums.measures})
             assert not difference, f"the share of {read_model} and its sums differ: {difference}"
-            continue
-        for error in validator_of(read_model).iter_errors(part):
+        if shape.several_rows is None:
+            return
+    added = ADDED_BY_QUERIES.get(read_model, {})
+    for part in parts_sent(read_model, document):
+        for error in validator_of(read_model).iter_errors(part | added):
             where = "/".join(map(str, error.absolute_path)) or "its top level"
             raise AssertionError(
                 f"the document of {read_model} is not what its query says that it answers: at"

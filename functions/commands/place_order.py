@@ -11,7 +11,7 @@ from pydantic import Field, ModelWrapValidatorHandler, model_validator
 from ordering.command_side import CommandFunction
 from ordering.domain.errors import Forbidden, Invalid, Refusal
 from ordering.domain.events import OrderPlaced
-from ordering.domain.limits import MAX_LINES
+from ordering.domain.limits import MAX_LINES, MINUTES_AHEAD
 from ordering.domain.parts import NotTooMany, OrderedLine
 from ordering.domain.pricing import price_line
 from ordering.domain.sent import AddressToStore, SentInstant, SentMoney, SentText64, SentText200
@@ -72,8 +72,6 @@ NOT_YOURS = Forbidden("not-your-customer-id", "customer_id must be your own.")
 NOT_FOR_CUSTOMERS = Forbidden("placed-at-not-allowed", "Only operators may send placed_at.")
 
 
-MINUTES_AHEAD = 5
-"""How far the clock of an importing system may be ahead of ours."""
 IN_THE_FUTURE = Invalid(
     "invalid-request",
     f"must not be in the future, by more than {MINUTES_AHEAD} minutes",

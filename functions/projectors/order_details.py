@@ -110,8 +110,8 @@ def _all_cancelled(document: Document) -> Document:
 def _changes(document: Document, published: PublishedEvent, time: str) -> Document:  # noqa: C901, PLR0911, PLR0912 - one case per event
     """Return the fields that the event itself changes, besides those in its ``after``."""
     match published.fact:
-        case events.OrderConfirmed():
-            return {"confirmed_at": time}
+        case events.OrderConfirmed(confirmed_at=then):
+            return {"confirmed_at": (then and rfc3339(then)) or time}
         case events.OrderCompleted():
             return {"completed_at": time}
         case events.OrderCancelled(reason=reason):

@@ -6,14 +6,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from ordering.domain.events import OrderConfirmed, OrderPlaced, ReturnReceived
-from ordering.read_side.business_time import business_zone, day_of
-from ordering.read_side.documents import costs_nothing, order_document, write_amount
+from ordering.read_side.business_time import business_zone, day_of_event
+from ordering.read_side.documents import costs_nothing, order_document, with_entries, write_amount
 from ordering.read_side.projection import ProjectorFunction
 from ordering.read_side.shapes import SHARE, Document, Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ordering.delivery.published import PublishedEvent
 
 _ZONE: Final = business_zone()
@@ -27,6 +25,10 @@ _AMOUNTS: Final = (
     "returned",
     "refunded",
 )
+_NOTHING: Final[dict[str, Any]] = {
+    **dict.fromkeys(_COUNTS, 0),
+    **dict.fromkeys(_AMOUNTS, Decimal(0)),
+}
 
 
 def fold(document: Document | None, published: PublishedEvent) -> Document:
@@ -54,15 +56,15 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
     if isinstance(fact, OrderConfirmed):
         now["is_confirmed"] = True
         totals = now["totals"]
-        entry = {"orders": 1, "items": now["items"], "gross": totals["lines"]}
-        entry |= {name: totals[of] for name, of in _OF_TOTALS.items()}
+        entry = {"orders": 1, "items": now["items"], "gross": Decimal(totals["lines"])}
+        entry |= {name: Decimal(totals[of]) for name, of in _OF_TOTALS.items()}
     elif before["is_confirmed"]:
         lost = Decimal(before["total"]) - Decimal(now["total"])
-        entry["returned" if isinstance(fact, ReturnReceived) else "cancelled"] = lost
+        entry = {"returned" if isinstance(fact, ReturnReceived) else "cancelled": lost}
         entry["refunded"] = Decimal(now["refunded"]) - Decimal(before["refunded"])
-    if any(map(Decimal, entry.values())):
-        day = day_of(published.time, _ZONE)
-        now[SHARE] = _entered(before[SHARE], {"day": day, "currency": currency}, entry)
+    if any(entry.values()):
+        keys = {"day": day_of_event(published, _ZONE), "currency": currency}
+        now[SHARE] = with_entries(before[SHARE], [(keys, _NOTHING | entry)], currency)
     return now
 
 
@@ -83,20 +85,6 @@ def _known(published: PublishedEvent, currency: str) -> Document:
     if costs_nothing(published):
         known |= {"total": write_amount(Decimal(0), currency), "items": 0}
     return known
-
-
-def _entered(
-    share: list[Document], keys: Mapping[str, str], entry: Mapping[str, Any]
-) -> list[Document]:
-    """Return the share with an entry added to its day."""
-    others = [part for part in share if part["day"] != keys["day"]]
-    (of_day,) = [part for part in share if part["day"] == keys["day"]] or [{}]
-    counts = {name: of_day.get(name, 0) + entry.get(name, 0) for name in _COUNTS}
-    amounts = {
-        name: Decimal(of_day.get(name, 0)) + Decimal(entry.get(name, 0)) for name in _AMOUNTS
-    }
-    written = {name: write_amount(amount, keys["currency"]) for name, amount in amounts.items()}
-    return [*others, {**keys, **counts, **written}]
 
 
 handler = ProjectorFunction(

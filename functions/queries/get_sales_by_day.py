@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from ordering.domain.sent import SentCurrency, SentDate
+from ordering.domain.validation import not_reversed
 from ordering.domain.values import Value
-from ordering.read_side.answers import Answer
+from ordering.read_side.answers import Answer, SignedMoney
 from ordering.read_side.documents import money
 from ordering.read_side.query import QueryFunction
 
@@ -41,13 +42,6 @@ _AMOUNTS: Final = (
     "returned",
     "refunded",
 )
-
-
-class SignedMoney(TypedDict):
-    """An amount that may be below zero: on a day on which more came back than was sold."""
-
-    amount: Annotated[str, Field(pattern=r"^-?[0-9]+(\.[0-9]{1,4})?$")]
-    currency: str
 
 
 class DaySales(TypedDict):
@@ -89,6 +83,11 @@ class GetSalesByDay(Value):
     from_: Annotated[SentDate | None, Field(alias="from")] = None
     to: SentDate | None = None
     currency: SentCurrency | None = None
+
+    @model_validator(mode="after")
+    def _is_not_reversed(self) -> Self:
+        not_reversed(self.from_, self.to)
+        return self
 
 
 def parameters(question: GetSalesByDay, _: Principal) -> Mapping[str, object]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from ordering.domain.errors import CUSTOMER_NOT_FOUND, NotFound
 from ordering.domain.sent import SentInstant
+from ordering.domain.validation import not_reversed
 from ordering.domain.values import CustomerId, PageLimit, Status, Value
 from ordering.read_side.answers import Answer
 from ordering.read_side.paging import Keyset, KeyType
@@ -17,8 +18,7 @@ from ordering.read_side.query import QueryFunction
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ordering.domain.values import Money
-    from ordering.read_side.answers import InstantText, Number, Uuid, Version
+    from ordering.read_side.answers import OrderItem
     from ordering.runtime.http import Principal
     from ordering.runtime.postgres import Row
 
@@ -32,22 +32,6 @@ where customer_id = %(customer_id)s
   and {after}
 {page}
 """)
-
-
-class OrderItem(TypedDict):
-    """An order in a list."""
-
-    order_id: Uuid
-    version: Version
-    status: Status
-    updated_at: InstantText
-    customer_id: str
-    reference: str | None
-    placed_at: InstantText
-    currency: str
-    total: Money
-    line_count: Number
-    item_count: Annotated[int, Field(ge=0, description="units neither cancelled nor returned")]
 
 
 class OrderList(TypedDict):
@@ -66,6 +50,11 @@ class ListCustomerOrders(Value):
     to: SentInstant | None = None
     limit: PageLimit = 20
     cursor: str | None = None
+
+    @model_validator(mode="after")
+    def _is_not_reversed(self) -> Self:
+        not_reversed(self.from_, self.to)
+        return self
 
 
 def parameters(

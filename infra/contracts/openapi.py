@@ -157,6 +157,12 @@ def _query(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> dict
             "name": name,
             "in": "query",
             "required": name in fields.get("required", []),
+            # A reference to an enum cannot say its default.
+            **(
+                {"description": f"`{schema['default']}` if it is not sent"}
+                if {"enum", "default"} <= schema.keys()
+                else {}
+            ),
             "schema": name_enum(_bounded(name, schema), schemas, owner + camel(name)),
         }
         for name, schema in fields["properties"].items()

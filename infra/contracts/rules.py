@@ -20,6 +20,7 @@ from ordering.domain.errors import Refusal
 from ordering.domain.events import EVENT_TYPES
 from ordering.domain.evolution import record
 from ordering.domain.parts import RETURN_DAYS
+from ordering.domain.stages import STAGES
 from ordering.domain.status import DEFINITIONS
 from tests.domain.choices import Choice
 
@@ -57,6 +58,14 @@ def _lines(commands: Sequence[HttpFile]) -> Iterator[str]:
     yield "| Status | Definition |"
     yield "|---|---|"
     yield from (f"| {each.status} | {each.meaning} |" for each in DEFINITIONS)
+    yield ""
+    yield "## Stages of the work queue"
+    yield ""
+    yield "An order is in every stage of this list whose definition holds, or in none."
+    yield ""
+    yield "| Stage | Definition |"
+    yield "|---|---|"
+    yield from (f"| {each.stage} | {each.meaning} |" for each in STAGES)
     yield ""
     yield "## Which command is accepted in which status"
     yield ""

@@ -60,7 +60,7 @@ def name_enum(schema: Schema, schemas: dict[str, Schema], name: str) -> Schema:
         return schema
     known = (n for n, other in schemas.items() if other.get("enum") == schema["enum"])
     found = next(known, name)
-    schemas.setdefault(found, schema)
+    schemas.setdefault(found, {n: value for n, value in schema.items() if n != "default"})
     return {"$ref": REFERENCE + found}
 
 

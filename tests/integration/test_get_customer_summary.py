@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
-from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from queries import get_customer_summary
 from tests.callers import READERS
@@ -25,14 +25,24 @@ CALLERS: Final = READERS
 
 def example_rows(documents: Mapping[str, Document]) -> list[Row]:
     """Return what the question's SQL selects when the sample's order is the only one."""
+    summary = example_summary(documents)
+    return [(json.dumps(summary), summary["first_order_at"], summary["last_order_at"])]
+
+
+def example_summary(documents: Mapping[str, Document]) -> dict[str, Any]:
+    """Return what is known of the customer when the sample's order is the only one."""
     (share,) = documents["customer_summary"]["share"]
-    amounts = {name: Decimal(share[name]) for name in ("lifetime_value", "refunded")}
-    times = {
-        name: datetime.fromisoformat(share[name]) for name in ("first_order_at", "last_order_at")
+    currency = share["currency"]
+    money = {
+        name: {"amount": share[of], "currency": currency}
+        for name, of in {
+            "lifetime_value": "lifetime_value",
+            "average": "lifetime_value",
+            "refunded": "refunded",
+        }.items()
     }
-    row = share | amounts | times
-    names = ("currency", "orders", "cancelled", "lifetime_value", "returns", "refunded")
-    return [(*(row[name] for name in names), row["first_order_at"], row["last_order_at"])]
+    names = ("orders", "cancelled", "returns", "first_order_at", "last_order_at")
+    return {"currency": currency, **{name: share[name] for name in names}, **money}
 
 
 def test_sums_are_per_customer_and_currency(projector: Database, queries: Database) -> None:

@@ -118,6 +118,10 @@ class OrderConfirmed(Fact):
 
     schema_version = 2
 
+    confirmed_at: Annotated[
+        Instant | None, Field(description="where it was not when the event was recorded")
+    ] = None
+
 
 class OrderHeld(Fact):
     """An operator stopped the order: nothing of it is shipped until it is released."""

@@ -54,3 +54,7 @@ def are_too_long(limit: int, texts: Iterable[str | None]) -> bool:
     present = [text for text in texts if text]
     # A character takes at most six bytes, "\\u0001": most texts need not be written to know.
     return 6 * sum(map(len, present)) > limit and text_bytes(*present) > limit
+
+
+MINUTES_AHEAD: Final = 5
+"""How far the clock of an importing system may be ahead of ours."""

@@ -123,6 +123,11 @@ SentAmount = Annotated[
     ),
     WithJsonSchema({"type": "string", "pattern": f"^{_AMOUNT.pattern}$"}),
 ]
+AmountToCompare = Annotated[
+    SentAmount,
+    WithJsonSchema({"type": "string", "pattern": f"^{_AMOUNT.pattern}$", "maxLength": 17}),
+]
+"""An amount to look for."""
 SentPercent = Annotated[
     Decimal,
     decimal_of(

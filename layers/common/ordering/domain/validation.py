@@ -18,6 +18,16 @@ def fields_error(pointers: list[str], detail: str) -> PydanticCustomError:
     return PydanticCustomError("fields", "{detail}", {"pointers": pointers, "detail": detail})
 
 
+def not_reversed(first: Any, last: Any, field: str = "to", its_first: str = "from") -> None:  # noqa: ANN401 - whatever can be compared
+    """Refuse a range that ends before it begins; None: it has no such end.
+
+    Raises:
+        PydanticCustomError: it does.
+    """
+    if first is not None and last is not None and last < first:
+        raise fields_error([f"/{field}"], f"must not be less than {its_first}")
+
+
 def members(sent: object) -> Mapping[str, Any]:
     """Return the members of an object that was sent, or is made already; of all else none."""
     if isinstance(sent, BaseModel):

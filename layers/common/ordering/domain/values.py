@@ -88,6 +88,16 @@ def is_currency(value: object) -> bool:
     return isinstance(value, str) and value in CURRENCY_DIGITS
 
 
+def digits_problem(amount: Decimal, currency: str) -> str:
+    """Return what is wrong with an amount's digits after the point; empty: nothing."""
+    digits = CURRENCY_DIGITS[currency]
+    exponent = amount.as_tuple().exponent
+    if isinstance(exponent, int) and -exponent > digits:
+        most = f"at most {digits} digits" if digits else "no digits"
+        return f"{currency} has {most} after the point"
+    return ""
+
+
 Amount = Annotated[
     Decimal,
     decimal_of(
@@ -201,6 +211,9 @@ Status = Literal[
 ]
 """Where an order stands; each word is defined in ``status.py``."""
 
+Stage = Literal["held", "to_pay", "to_fulfil", "to_ship", "to_deliver", "to_return", "to_refund"]
+"""What an order waits for; each word is defined in ``stages.py``."""
+
 PERSONAL: Final = Field(json_schema_extra={"x-personal": True})
 """Marks a field that holds personal data: what an audited redaction may overwrite."""
 
@@ -224,11 +237,8 @@ class Money(Value):
 
     @model_validator(mode="after")
     def _fits_the_currency(self) -> Money:
-        digits = CURRENCY_DIGITS[self.currency]
-        exponent = self.amount.as_tuple().exponent
-        if isinstance(exponent, int) and -exponent > digits:
-            most = f"at most {digits} digits" if digits else "no digits"
-            raise fields_error(["/amount"], f"{self.currency} has {most} after the point")
+        if problem := digits_problem(self.amount, self.currency):
+            raise fields_error(["/amount"], problem)
         return self
 
 

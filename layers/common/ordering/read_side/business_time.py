@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from ordering.domain.events import OrderConfirmed
 from ordering.runtime.settings import BusinessTime, read_settings
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
+
+    from ordering.delivery.published import PublishedEvent
 
 
 def business_zone() -> ZoneInfo:
@@ -26,3 +29,13 @@ def business_zone() -> ZoneInfo:
 def day_of(at: datetime, zone: tzinfo) -> str:
     """Return the day (ISO 8601) in which a moment lies."""
     return at.astimezone(zone).date().isoformat()
+
+
+def day_of_event(published: PublishedEvent, zone: tzinfo) -> str:
+    """Return the day on which an event counts in a ledger.
+
+    It is the day on which it was recorded; a confirmation that an operator imports says its own.
+    """
+    fact = published.fact
+    confirmed_at = fact.confirmed_at if isinstance(fact, OrderConfirmed) else None
+    return day_of(confirmed_at or published.time, zone)

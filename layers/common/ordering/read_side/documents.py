@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ordering.domain.events import OrderCancelled
+from ordering.domain.events import OrderCancelled, OrderPlaced
 from ordering.domain.values import amount_fields, instant_fields, round_to_currency
 
 from .freshness import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from decimal import Decimal
+    from collections.abc import Iterable, Mapping, Sequence
 
     from ordering.delivery.published import PublishedEvent
     from ordering.domain.events import OrderEvent
@@ -45,6 +45,31 @@ def write_part(part: Part | OrderEvent, currency: str) -> dict[str, Any]:
     return written
 
 
+def with_entries(
+    share: Iterable[dict[str, Any]],
+    entries: Iterable[tuple[Mapping[str, str], Mapping[str, int | Decimal]]],
+    currency: str,
+) -> list[dict[str, Any]]:
+    """Return an order's share of a ledger with entries added: each to the part with its keys.
+
+    An entry is the keys and the numbers, all of the ledger's; Decimals are amounts in the currency.
+    """
+    parts: dict[tuple[str, ...], dict[str, Any]] = {}
+    entries = list(entries)
+    keys = list(entries[0][0]) if entries else []
+    for part in share if entries else ():
+        parts[tuple(part[key] for key in keys)] = part
+    for its_keys, numbers in entries:
+        known = parts.get(key := tuple(its_keys.values()), {})
+        parts[key] = {**its_keys} | {
+            name: write_amount(Decimal(known.get(name, 0)) + number, currency)
+            if isinstance(number, Decimal)
+            else known.get(name, 0) + number
+            for name, number in numbers.items()
+        }
+    return [*parts.values()] if entries else [*share]
+
+
 def costs_nothing(published: PublishedEvent) -> bool:
     """Return whether it is a cancellation of version 1, which did not say what follows.
 
@@ -72,3 +97,32 @@ def upserted(
     new = {part[key]: part for part in changed}
     kept = [new.pop(part[key], part) for part in known]
     return [*kept, *new.values()]
+
+
+def order_item(item: dict[str, Any] | None, published: PublishedEvent) -> dict[str, Any]:
+    """Return an order's item in lists of orders (``answers.OrderItem``) after one more event.
+
+    Raises:
+        ValueError: as ``order_document``.
+    """
+    fact, after = published.fact, published.after
+    if isinstance(fact, OrderPlaced):
+        item = {
+            "order_id": published.order_id,
+            "customer_id": fact.customer_id,
+            "reference": fact.reference,
+            "placed_at": rfc3339(fact.placed_at),
+            "currency": fact.currency,
+        }
+    item = order_document(item) | {
+        "version": published.version,
+        "status": after.status,
+        "updated_at": rfc3339(published.time),
+    }
+    if after.totals is not None:
+        item["total"] = money(after.totals.total, item["currency"])
+    if after.units is not None:
+        item |= {"line_count": after.units.lines, "item_count": after.units.kept}
+    if costs_nothing(published):
+        item |= {"total": money(Decimal(0), item["currency"]), "item_count": 0}
+    return item

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 _LEAST_REFUSED: Final = 2**31
 """PostgreSQL's integers end before."""
+_AMOUNT: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,4})?", re.ASCII)
 
 
 class KeyType(Enum):
@@ -29,6 +32,8 @@ class KeyType(Enum):
     UUID = "uuid"
     TEXT = "text"
     INTEGER = "int"
+    COUNT = "bigint"
+    AMOUNT = "numeric"
 
     def write(self, value: Any) -> str:  # noqa: ANN401 - a value of this type's column
         """Write a value as the text that a cursor has."""
@@ -47,9 +52,11 @@ class KeyType(Enum):
                 value = text if order_id_of(text) == text else None
             case KeyType.TEXT:
                 value = text
-            case KeyType.INTEGER:
+            case KeyType.INTEGER | KeyType.COUNT:
                 is_one = text.isascii() and text.isdecimal() and int(text) < _LEAST_REFUSED
                 value = int(text) if is_one else None
+            case KeyType.AMOUNT:
+                value = Decimal(text) if _AMOUNT.fullmatch(text) else None
         if value is None:
             raise bad_cursor()
         return value
@@ -82,14 +89,19 @@ class Keyset:
         """Return the statement with the key, the condition of the cursor, the order and limit."""
         names = ", ".join(self.columns)
         values = ", ".join(f"%(after_{name})s::{t.value}" for name, t in self.columns.items())
-        direction, follows = ("asc", ">") if self.is_ascending else ("desc", "<")
-        order = ", ".join(f"{name} {direction}" for name in self.columns)
+        follows = ">" if self.is_ascending else "<"
         first = next(iter(self.columns))
         return statement.format(
             key=names,
             after=f"(%(after_{first})s is null or ({names}) {follows} ({values}))",
-            page=f"order by {order}\nlimit %(page_rows)s",
+            page=f"order by {self.order}\nlimit %(page_rows)s",
         )
+
+    @property
+    def order(self) -> str:
+        """The SQL of the order."""
+        direction = "asc" if self.is_ascending else "desc"
+        return ", ".join(f"{name} {direction}" for name in self.columns)
 
     def parameters(self, question: PagedQuestion) -> dict[str, object]:
         """Return the statement's parameters for the page that the question's cursor points to.
@@ -106,12 +118,17 @@ class Keyset:
         # One row more than the limit shows whether there is a next page.
         return {**after, "page_rows": question.limit + 1}
 
-    def body(self, question: PagedQuestion, rows: Sequence[Row]) -> str:
-        """Return the page as JSON, of rows with the item's JSON and the key's columns."""
+    def body(
+        self, question: PagedQuestion, rows: Sequence[Row], goes_on_after: Row | None = None
+    ) -> str:
+        """Return the page as JSON, of rows with the item's JSON and the key's columns.
+
+        ``goes_on_after`` is the key behind which the next page starts if this one is not full.
+        """
         page = rows[: question.limit]
+        key = page[-1][1:] if len(rows) > question.limit else goes_on_after
         cursor = None
-        if len(rows) > question.limit:
-            _, *key = page[-1]
+        if key is not None:
             texts = [t.write(part) for t, part in zip(self.columns.values(), key, strict=True)]
             cursor = write_cursor(texts, _filters(question))
         items = ",".join(item for item, *_ in page)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from ordering.runtime.http import Principal
     from ordering.runtime.postgres import Row
 
+    _Asked: TypeAlias = tuple["Freshness", list[Row]]
+
 QuestionT = TypeVar("QuestionT", bound=Value)
 
 READ_MODELS: Final = (
@@ -46,6 +48,9 @@ READ_MODELS: Final = (
     "order_history",
     "customer_summary",
     "sales",
+    "order_search",
+    "work_queue",
+    "products",
 )
 """Every read model; each is a view of its name with one row and one version per order."""
 
@@ -84,9 +89,10 @@ _FRESHNESS_COLUMNS: Final = 6
 class QueryFunction(HttpFunction, Generic[QuestionT]):
     """The Lambda handler of one question.
 
-    ``question`` gives the fields, from path and query; ``sql`` selects rows whose first column is
-    never null; ``parameters`` gives its parameters (``%(caller)s``, the one customer whose orders
-    are seen or null for everybody's, is there already); ``answer`` makes the answer of its rows.
+    ``question`` gives the fields, from path and query; ``sql``, or what it returns for the
+    question, selects rows whose first column is never null; ``parameters`` gives its parameters
+    (``%(caller)s``, the one customer whose orders are seen or null for everybody's, is there
+    already); ``answer`` makes the answer of its rows.
     ``waits_for_filling`` False: it is answered too while a read model is filled for the first time.
     """
 
@@ -98,7 +104,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         question: type[QuestionT],
         *,
         read_models: Sequence[str],
-        sql: str,
+        sql: str | Callable[[QuestionT], str],
         parameters: Callable[[QuestionT, Principal], Mapping[str, object] | NotFound],
         answer: Callable[[QuestionT, Sequence[Row]], Answer[Any] | NotFound],
         name: str = "",
@@ -115,7 +121,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         self._freshness = _FRESHNESS.format(
             applied=applied, parked=parked, read_models_as_of=READ_MODELS_AS_OF
         )
-        self._sql = _ASK.format(freshness=self._freshness, question=sql)
+        self._sql_of = sql if callable(sql) else lambda _: sql
         self._parameters = parameters
         self._answer = answer
         waiting = read_settings(Waiting)
@@ -146,7 +152,14 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
                 return {}
             return {str(parameters["order_id"]): answer.version + 1}
 
-        freshness, rows, requested = self._ask_until(requested, {**parameters, **common}, awaited)
+        statement = _ASK.format(freshness=self._freshness, question=self._sql_of(question))
+
+        def ask(parameters: Mapping[str, object], asked_at: datetime | None = None) -> _Asked:
+            return self._ask(statement, parameters, asked_at)
+
+        freshness, rows, requested = self._ask_until(
+            requested, ask, {**parameters, **common}, awaited
+        )
         headers = _headers(freshness, requested, request)
         if (behind := freshness.problem(requested)) is not None:
             raise behind
@@ -170,6 +183,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
     def _ask_until(
         self,
         requested: ConsistencyRequest,
+        ask: Callable[..., _Asked],
         parameters: Mapping[str, object],
         awaited: Callable[[list[Row]], Mapping[str, int]],
     ) -> tuple[Freshness, list[Row], ConsistencyRequest]:
@@ -185,9 +199,9 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         """
         wait = Wait(requested.wait or 0)
 
-        def ask_first() -> tuple[Freshness, list[Row]]:
+        def ask_first() -> _Asked:
             waited = timedelta(seconds=wait.waited)  # more than nothing after an outage
-            freshness, rows = self._ask(parameters)
+            freshness, rows = ask(parameters)
             return replace(freshness, asked_at=freshness.read_at - waited), rows
 
         freshness, rows = wait.despite_outages(ask_first)
@@ -206,16 +220,16 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         try:
             while freshness.is_worth_waiting(goal) and wait.left > 0:
                 wait.until(lambda: not self._look(parameters, asked_at).is_worth_waiting(goal))
-                freshness, rows = wait.despite_outages(lambda: self._ask(parameters, asked_at))
+                freshness, rows = wait.despite_outages(lambda: ask(parameters, asked_at))
         finally:
             places.leave()
         return freshness, rows, requested
 
     def _ask(
-        self, parameters: Mapping[str, object], asked_at: datetime | None = None
-    ) -> tuple[Freshness, list[Row]]:
+        self, statement: str, parameters: Mapping[str, object], asked_at: datetime | None = None
+    ) -> _Asked:
         """Read the answer's rows and how fresh they are, in one statement."""
-        found = self._database.rows(self._sql, parameters)
+        found = self._database.rows(statement, parameters)
         rows = [row[_FRESHNESS_COLUMNS:] for row in found]
         return self._fresh(found[0], asked_at), [row for row in rows if row[0] is not None]
 

@@ -7,8 +7,11 @@ Whatever the shape, a generation has one table with a row per order, which has t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from .shape_statements import ORDERS_WRITTEN, ROWS_WRITTEN, SUMS_MOVED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,54 +30,6 @@ ROWS: Final = "rows"
 """In a document: the rows that its last event added or replaced, by their key; None: removed."""
 SHARE: Final = "share"
 """In a document: the order's part of the sums, a list of objects with the keys and measures."""
-
-_ORDERS: Final = """
-given{n} as materialized (
-  select * from json_to_recordset(%(orders{n})s::json) as r (
-    order_id uuid, version int, stamp text, document json, last_event_time timestamptz
-  )
-), inserted{n} as (
-  insert into {table} (order_id, version, last_event_time, document, {columns})
-  select r.order_id, r.version, r.last_event_time, r.document, {values}
-  from given{n} as r where r.stamp is null
-  on conflict do nothing returning 1
-), updated{n} as (
-  update {table} as t
-  set (version, last_event_time, document, {columns})
-    = row(r.version, r.last_event_time, r.document, {values})
-  from given{n} as r
-  where t.order_id = r.order_id and t.xmin::text = r.stamp and r.version is not null
-  returning 1
-), deleted{n} as (
-  delete from {table} as t using given{n} as r
-  where t.order_id = r.order_id and t.xmin::text = r.stamp and r.version is null
-  returning 1
-)"""
-_ROWS: Final = """
-row{n} as materialized (
-  select * from json_to_recordset(%(rows{n})s::json) as r (order_id uuid, key {type}, document json)
-), put{n} as (
-  insert into {table} (order_id, {key}, document{columns})
-  select r.order_id, r.key, r.document{values} from row{n} as r where r.document is not null
-  on conflict (order_id, {key}) do update set document = excluded.document{updates}
-), removed{n} as (
-  delete from {table} as t using row{n} as r
-  where t.order_id = r.order_id and t.{key} = r.key and r.document is null
-), replaced{n} as (
-  delete from {table} as t
-  where t.order_id = any(%(replaced{n})s::uuid[]) and not exists (
-    select from row{n} as r where r.order_id = t.order_id and r.key = t.{key}
-  )
-)"""
-# The rows of the sums are locked in the order of their keys, so that no two writers deadlock.
-_MOVED: Final = """
-moved{n} as (
-  insert into {table} as s ({keys}, {measures})
-  select {keys}, {moves}
-  from json_to_recordset(%(moves{n})s::json) as r (sign int, {types})
-  group by {keys} order by {keys}
-  on conflict ({keys}) do update set {updates}
-)"""
 
 
 @dataclass(frozen=True)
@@ -99,6 +54,16 @@ class Shape(ABC):
     columns: Mapping[str, str]
 
     @property
+    def several_rows(self) -> SeveralRows | None:
+        """The rows that there are of each order, if there are several."""
+        return None
+
+    @property
+    def added_up(self) -> Sums | None:
+        """The sums over orders, if there are any."""
+        return None
+
+    @property
     def table_columns(self) -> Mapping[str, Mapping[str, str]]:
         """The columns, with their types, that the tables need; the orders' table is ``""``."""
         return {"": {**NEEDED_COLUMNS, **self.columns}}
@@ -115,12 +80,17 @@ class Shape(ABC):
         for each that was.
         """
         columns = {"customer_id": "text", **self.columns}
-        return _ORDERS.format(
+        return ORDERS_WRITTEN.format(
             n=generation,
             table=table_of(read_model, generation),
             columns=", ".join(columns),
             values=", ".join(_taken("r.document", columns)),
-        )
+        ) + "".join(f",{part}" for part in self.more_statements(read_model, generation))
+
+    def more_statements(self, read_model: str, generation: int) -> list[str]:
+        """Return the parts of the WITH that write what there is besides the orders' rows."""
+        del read_model, generation
+        return []
 
     @abstractmethod
     def parameters(self, generation: int, changes: Mapping[str, Change]) -> dict[str, Any]:
@@ -159,6 +129,11 @@ class SeveralRows(Shape):
     columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def several_rows(self) -> SeveralRows:
+        """These."""
+        return self
+
+    @property
     def table_columns(self) -> Mapping[str, Mapping[str, str]]:
         """The columns, with their types, that the tables need; the orders' table is ``""``."""
         rows = {"order_id": "uuid", self.key: self.key_type, "document": "json"}
@@ -168,9 +143,9 @@ class SeveralRows(Shape):
         """Return the document without its rows: they are in their own table."""
         return {name: value for name, value in document.items() if name != ROWS}
 
-    def statements(self, read_model: str, generation: int) -> str:
-        """Return the parts of a WITH that write the orders' rows and the rows of each."""
-        rows = _ROWS.format(
+    def more_statements(self, read_model: str, generation: int) -> list[str]:
+        """Return the part of the WITH that writes the rows of each order."""
+        rows = ROWS_WRITTEN.format(
             n=generation,
             table=table_of(read_model, generation, "rows"),
             key=self.key,
@@ -179,7 +154,7 @@ class SeveralRows(Shape):
             values="".join(f", {value}" for value in _taken("r.document", self.row_columns)),
             updates="".join(f", {name} = excluded.{name}" for name in self.row_columns),
         )
-        return f"{super().statements(read_model, generation)},{rows}"
+        return [rows]
 
     def parameters(self, generation: int, changes: Mapping[str, Change]) -> dict[str, Any]:
         """Return the rows added, replaced and removed."""
@@ -210,6 +185,11 @@ class Sums(Shape):
     columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def added_up(self) -> Sums:
+        """These."""
+        return self
+
+    @property
     def measures(self) -> Mapping[str, str]:
         """What is kept per key, with the types."""
         return {**self.sums, **self.earliest, **self.latest}
@@ -219,9 +199,9 @@ class Sums(Shape):
         """The columns, with their types, that the tables need; the orders' table is ``""``."""
         return {**super().table_columns, "sums": {**self.keys, **self.measures}}
 
-    def statements(self, read_model: str, generation: int) -> str:
-        """Return the parts of a WITH that write the orders' shares and move the sums."""
-        sums = _MOVED.format(
+    def more_statements(self, read_model: str, generation: int) -> list[str]:
+        """Return the part of the WITH that moves the sums."""
+        sums = SUMS_MOVED.format(
             n=generation,
             table=table_of(read_model, generation, "sums"),
             keys=", ".join(self.keys),
@@ -236,7 +216,7 @@ class Sums(Shape):
                 ]
             ),
         )
-        return f"{super().statements(read_model, generation)},{sums}"
+        return [sums]
 
     def aggregates(self, sign: str = "", condition: str = "") -> list[str]:
         """Return the SQL that makes each measure of shares."""
@@ -251,13 +231,59 @@ class Sums(Shape):
         return {f"moves{generation}": [m for change in changes.values() for m in _moves(change)]}
 
 
+@dataclass(frozen=True)
+class RowsAndSums(Shape):
+    """Several rows per order, and sums over orders beside them: both of one fold."""
+
+    parts: ClassVar = ("rows", "sums")
+    rows: SeveralRows
+    sums: Sums
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def several_rows(self) -> SeveralRows:
+        """The rows."""
+        return self.rows
+
+    @property
+    def added_up(self) -> Sums:
+        """The sums."""
+        return self.sums
+
+    @property
+    def table_columns(self) -> Mapping[str, Mapping[str, str]]:
+        """The columns, with their types, that the tables need; the orders' table is ``""``."""
+        of_orders = super().table_columns
+        return {**self.rows.table_columns, **self.sums.table_columns, **of_orders}
+
+    def stored(self, document: Document) -> Document:
+        """Return the document without its rows."""
+        return self.rows.stored(document)
+
+    def more_statements(self, read_model: str, generation: int) -> list[str]:
+        """Return the parts of the WITH that write the rows and move the sums."""
+        both = (self.rows, self.sums)
+        return [p for shape in both for p in shape.more_statements(read_model, generation)]
+
+    def parameters(self, generation: int, changes: Mapping[str, Change]) -> dict[str, Any]:
+        """Return the parameters of the rows and of the sums."""
+        of_rows = self.rows.parameters(generation, changes)
+        return of_rows | self.sums.parameters(generation, changes)
+
+
 def _moves(change: Change) -> Iterator[Document]:
-    before = change.before[SHARE] if change.before else []
-    after = change.document[SHARE] if change.document else []
-    if before != after:
-        for sign, share in ((-1, before), (1, after)):
-            for part in share:
-                yield {"sign": sign, **part}
+    before = _counted(change.before)
+    after = _counted(change.document)
+    for sign, parts in ((-1, before - after), (1, after - before)):
+        for part in parts.elements():
+            yield {"sign": sign, **dict(part)}
+
+
+def _counted(document: Document | None) -> Counter[tuple[tuple[str, Any], ...]]:
+    """Return the parts of a share: those that stay as they were need not be moved."""
+    return (
+        Counter(tuple(sorted(part.items())) for part in document[SHARE]) if document else Counter()
+    )
 
 
 def table_of(read_model: str, generation: int, part: str = "") -> str:

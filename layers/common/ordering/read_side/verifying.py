@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from .folding import OrderRow, fold_all
 from .generations import lock
 from .refolding import Refolder
-from .shapes import SeveralRows, Shape, Sums, table_of
+from .shapes import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from .generations import Generation
     from .log import EventLog, LoggedEvent
+    from .shapes import Shape, Sums
     from .store import ReadModelStore
 
 _UNDECIDED: Final = timedelta(seconds=30)
@@ -137,8 +138,8 @@ class Verifier:
 
     def verify_sums(self, verified: Verified) -> None:
         """Compare the sums with the orders' shares, added up anew."""
-        shape = self._revision.shape
-        if not isinstance(shape, Sums):
+        shape = self._revision.shape.added_up
+        if shape is None:
             return
         statement = _COMPARE.format(
             named=", ".join(f"'{key}', {key}" for key in shape.keys),
@@ -165,8 +166,8 @@ class Verifier:
 
     def repair_sums(self) -> None:
         """Replace the sums by the orders' shares, added up anew; no writer is at work meanwhile."""
-        shape = self._revision.shape
-        if isinstance(shape, Sums):
+        shape = self._revision.shape.added_up
+        if shape is not None:
             self._store.database.rows(
                 _ADD_UP.format(
                     lock=lock(self._store.read_model.name, is_shared=False),
@@ -195,10 +196,10 @@ class Verifier:
         shape = self._revision.shape
         columns = {"customer_id": "text", **shape.columns}
         rows = ""
-        if isinstance(shape, SeveralRows):
+        if (of_each := shape.several_rows) is not None:
             rows = _ROWS.format(
-                key=shape.key,
-                columns_fit=_fit(shape.row_columns),
+                key=of_each.key,
+                columns_fit=_fit(of_each.row_columns),
                 table=self._table("rows"),
                 chosen=chosen,
             )
@@ -281,6 +282,6 @@ def _as_json(document: Any) -> Any:  # noqa: ANN401 - what is stored as JSON
 
 
 def _rows(shape: Shape, fresh: OrderRow) -> dict[str, Any]:
-    if not isinstance(shape, SeveralRows):
+    if shape.several_rows is None:
         return {}
     return {str(k): _as_json(row) for k, row in fresh.rows.items() if row is not None}

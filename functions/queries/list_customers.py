@@ -1,0 +1,117 @@
+"""GET /customers: the customers that ordered the most, or last, first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final, Literal, Self
+
+from pydantic import AfterValidator, model_validator
+from typing_extensions import TypedDict
+
+from ordering.domain.sent import SentCurrency, SentText64
+from ordering.domain.validation import fields_error
+from ordering.domain.values import PageLimit, Value
+from ordering.read_side.answers import Answer, CurrencySummary
+from ordering.read_side.paging import Keyset, KeyType
+from ordering.read_side.query import QueryFunction
+from ordering.read_side.searching import (
+    SearchedList,
+    has_words,
+    must_be_findable,
+    word_parameters,
+)
+from ordering.read_side.summaries import CURRENCY_SUMMARY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ordering.runtime.http import Principal
+    from ordering.runtime.postgres import Row
+
+_REST: Final = {"customer_id": KeyType.TEXT, "currency": KeyType.TEXT}
+_KEYS: Final = {
+    "value": {"lifetime_value": KeyType.AMOUNT, "customer_id": KeyType.TEXT},
+    "orders": {"orders": KeyType.COUNT, **_REST},
+    "last_order": {"last_order_at": KeyType.INSTANT, **_REST},
+}
+_OF_CURRENCY: Final = "(%(currency)s is null or currency = %(currency)s)"
+_WALKED: Final = {"value": _OF_CURRENCY, "orders": "true", "last_order": "true"}
+LISTS: Final = {
+    order_by: SearchedList(
+        "customer_summary_sums",
+        Keyset(key),
+        item=f"json_build_object('customer_id', customer_id, {CURRENCY_SUMMARY})::text",
+        hits=has_words("lower(customer_id)"),
+        walked=_WALKED[order_by],
+        filters=f"{_OF_CURRENCY} and {has_words('lower(customer_id)')}",
+    )
+    for order_by, key in _KEYS.items()
+}
+
+
+class CustomerInCurrency(CurrencySummary):
+    """What a customer ordered in one currency."""
+
+    customer_id: str
+
+
+class CustomerList(TypedDict):
+    """A page of a list; ``next_cursor`` asks for the next one, and is null on the last.
+
+    A page may have fewer items than its limit, or none, and a ``next_cursor`` all the same: it ends
+    when 5,000 were looked at.
+    """
+
+    items: list[CustomerInCurrency]
+    next_cursor: str | None
+
+
+def _words(text: str) -> list[str]:
+    return text.lower().split()
+
+
+class ListCustomers(Value):
+    """Which customers: those whose ids have each word of ``q``, whatever its case.
+
+    One who ordered in several currencies is in the list once for each. ``order_by=value`` needs a
+    ``currency``: amounts of several cannot be compared.
+    """
+
+    q: (
+        Annotated[SentText64, AfterValidator(lambda text: must_be_findable(text, _words(text)))]
+        | None
+    ) = None
+    order_by: Literal["value", "orders", "last_order"] = "last_order"
+    currency: SentCurrency | None = None
+    limit: PageLimit = 20
+    cursor: str | None = None
+
+    @model_validator(mode="after")
+    def _compares_one_currency(self) -> Self:
+        if self.order_by == "value" and self.currency is None:
+            raise fields_error(
+                ["/currency"], "say which currency: amounts of several cannot be compared"
+            )
+        return self
+
+
+def parameters(question: ListCustomers, _: Principal) -> Mapping[str, object]:
+    """Look first for the customers that ``q`` finds."""
+    return {
+        "currency": question.currency,
+        **word_parameters(_words(question.q or "")),
+        **LISTS[question.order_by].parameters(question, by_hits=question.q is not None),
+    }
+
+
+def answer(question: ListCustomers, rows: Sequence[Row]) -> Answer[CustomerList]:
+    """Put the summaries in a list as they are."""
+    return Answer(LISTS[question.order_by].body(question, rows))
+
+
+handler = QueryFunction(
+    ListCustomers,
+    read_models=["customer_summary"],
+    sql=lambda question: LISTS[question.order_by].sql,
+    parameters=parameters,
+    answer=answer,
+)
