@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from ordering.domain.events import OrderConfirmed, OrderLineRemoved, OrderPlaced
-from ordering.read_side.business_time import business_zone, day_of_event
+from ordering.read_side.business_time import business_zone, day_of, happened_at
 from ordering.read_side.documents import (
     costs_nothing,
     order_document,
@@ -53,7 +53,7 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
     elif before["is_confirmed"] and now["lines"] != before["lines"]:
         entries = _by_sku(_changes(before["lines"], now["lines"]))
     if entries:
-        day = day_of_event(published, _ZONE)
+        day = day_of(happened_at(published), _ZONE)
         spans = {"day": day, "month": f"{day[:7]}-01"}
         now[SHARE] = with_entries(
             before[SHARE],

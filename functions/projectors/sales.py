@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from ordering.domain.events import OrderConfirmed, OrderPlaced, ReturnReceived
-from ordering.read_side.business_time import business_zone, day_of_event
+from ordering.read_side.business_time import business_zone, day_of, happened_at
 from ordering.read_side.documents import costs_nothing, order_document, with_entries, write_amount
 from ordering.read_side.projection import ProjectorFunction
 from ordering.read_side.shapes import SHARE, Document, Sums
@@ -63,7 +63,7 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
         entry = {"returned" if isinstance(fact, ReturnReceived) else "cancelled": lost}
         entry["refunded"] = Decimal(now["refunded"]) - Decimal(before["refunded"])
     if any(entry.values()):
-        keys = {"day": day_of_event(published, _ZONE), "currency": currency}
+        keys = {"day": day_of(happened_at(published), _ZONE), "currency": currency}
         now[SHARE] = with_entries(before[SHARE], [(keys, _NOTHING | entry)], currency)
     return now
 

@@ -13,6 +13,7 @@ from ordering.domain.events import (
     OrderReleased,
 )
 from ordering.domain.stages import Progress, stages_of
+from ordering.read_side.business_time import happened_at
 from ordering.read_side.documents import costs_nothing, order_document, write_amount
 from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import ProjectorFunction
@@ -95,7 +96,7 @@ def _row(published: PublishedEvent, before: Document, now: Document, stage: Stag
     return {
         "order_id": published.order_id,
         "stage": stage,
-        "since": known["since"] if known else rfc3339(published.time),
+        "since": known["since"] if known else rfc3339(happened_at(published)),
         "customer_id": now["customer_id"],
         "reference": now["reference"],
         "units": _units(now, stage),

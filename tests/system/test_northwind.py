@@ -6,6 +6,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,6 +66,13 @@ def test_an_interrupted_demo_goes_on_and_all_is_what_northwind_computes(
     most = report.customers[0]
     assert (most.customer_id, most.orders) == ("SAVEA", 31)
     assert report.listed["SAVEA"] == (31, most.total)
+    # What the operators' queries say of it; Northwind's own sums are there to compare with.
+    answers = report.answers
+    assert len(answers.months) == 23
+    assert sum(month.orders for month in answers.months.values()) == 809
+    assert answers.products[0] == ("38", 623, Decimal("141396.74"))
+    assert [customer for customer, *_ in answers.customers][:2] == ["QUICK", "ERNSH"]
+    assert len(answers.waiting) == report.stages["to_pay"] == 809
 
 
 def test_running_the_demo_again_changes_nothing(stack: RunningStack) -> None:

@@ -182,12 +182,12 @@ class NorthwindDatabase:
     def expected_orders(self) -> dict[int, Expected]:
         """Return what each order amounts to, by its number."""
         lines: dict[int, dict[str, Line]] = {}
-        for number, product, quantity, price, total in self._query(
+        for number, product, quantity, price, total in self.query(
             "select order_id, product_id::text, quantity, unit_price, extended_price"
             " from expected_lines"
         ):
             lines.setdefault(number, {})[product] = Line(product, quantity, price, total)
-        rows = self._query(
+        rows = self.query(
             "select order_id, customer_id, subtotal, freight, total from expected_orders"
         )
         return {
@@ -197,7 +197,7 @@ class NorthwindDatabase:
 
     def expected_customers(self) -> list[Customer]:
         """Return the customers that have orders, those with the most first."""
-        return [Customer(*row) for row in self._query("select * from expected_customers")]
+        return [Customer(*row) for row in self.query("select * from expected_customers")]
 
     def table_differences(self, order_ids: Mapping[str, int]) -> list[str]:
         """Compare the tables of the read database with Northwind, for these ids of its orders.
@@ -215,7 +215,8 @@ class NorthwindDatabase:
             rows = cursor.fetchall()
         return [f"{reference_of(number)}: table {table} differs" for number, table in rows]
 
-    def _query(self, sql: str) -> list[tuple[Any, ...]]:
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement that has no parameters."""
         with self._connection.cursor() as cursor:
             cursor.execute(sql)
             return cursor.fetchall()

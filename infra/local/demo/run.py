@@ -2,8 +2,8 @@
 
 All orders go through the API, those that it does not list yet with idempotency keys of their own:
 interrupted and started again, at once or weeks later, it goes on and places none twice. Then each
-order, as the API and the tables of the read database have it, is compared with what Northwind's own
-SQL computes.
+order, as the API and the tables of the read database have it, and what the operators' queries say
+of all together is compared with what Northwind's own SQL computes.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from infra.local.command_line import run_command
 from infra.local.demo.api_client import ApiClient, ApiError
 from infra.local.demo.northwind import load_orders
 from infra.local.demo.northwind_session import NoDatabaseError, NorthwindSessions
+from infra.local.demo.questions import Month
 from infra.local.demo.steps import Demo, Report
 from infra.local.gateway.issuer import load_or_create_key, mint_token
 from infra.local.servers.ports import HOST
@@ -128,6 +129,7 @@ def show(report: Report, console: Console) -> None:
         cells = (f"{count}", f"{customer.orders}", f"{total:,.2f}")
         table.add_row(customer.customer_id, customer.name, *cells)
     console.print(table)
+    _show_answers(report, console)
     rate = report.commands / report.place_seconds
     if report.found:
         console.print(f"{report.found} orders were there already", highlight=False)
@@ -141,6 +143,45 @@ def show(report: Report, console: Console) -> None:
     if len(report.differences) > _SHOWN_DIFFERENCES:
         console.print(f"  and {len(report.differences) - _SHOWN_DIFFERENCES} more", style="red")
     console.print(report.verdict, style="red" if report.differences else "green", highlight=False)
+
+
+def _show_answers(report: Report, console: Console) -> None:
+    wanted = report.wanted
+    table = Table("month", title="Sales per month, USD (Northwind's own sums beside them)")
+    for column in ("orders", "items", "gross", "in Northwind", "shipping"):
+        table.add_column(column, justify="right")
+    for month, sold in sorted(report.answers.months.items()):
+        theirs = wanted.months.get(month, Month())
+        numbers = (sold.gross, theirs.gross, sold.shipping)
+        cells = (f"{sold.orders}", f"{sold.items}", *(f"{number:,.2f}" for number in numbers))
+        table.add_row(month, *cells)
+    console.print(table)
+    table = Table("SKU", "", title="Top products, USD")
+    for column in ("units", "revenue", "in Northwind"):
+        table.add_column(column, justify="right")
+    revenues = {sku: revenue for sku, _, revenue in wanted.products}
+    for sku, units, revenue in report.answers.products:
+        cells = (f"{units}", f"{revenue:,.2f}", f"{revenues.get(sku, 0):,.2f}")
+        table.add_row(sku, wanted.names.get(sku, ""), *cells)
+    console.print(table)
+    table = Table("customer", title="Best customers, USD")
+    for column in ("orders", "value", "in Northwind"):
+        table.add_column(column, justify="right")
+    values = {customer_id: total for customer_id, _, total in wanted.customers}
+    for customer_id, orders, value in report.answers.customers:
+        cells = (f"{orders}", f"{value:,.2f}", f"{values.get(customer_id, 0):,.2f}")
+        table.add_row(customer_id, *cells)
+    console.print(table)
+    table = Table("stage", title="Work queue")
+    for column in ("waiting", "of Northwind's", "in Northwind"):
+        table.add_column(column, justify="right")
+    for stage, waiting in report.stages.items():
+        counts = [
+            sum(stage in each for each in answers.waiting.values())
+            for answers in (report.answers, wanted)
+        ]
+        table.add_row(stage, f"{waiting}", *map(str, counts))
+    console.print(table)
 
 
 def main() -> int:

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from infra.local.demo.checks import PlacedOrder, list_differences, order_differences
+from infra.local.demo.questions import Answers, ask, expected_answers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -45,6 +46,9 @@ class Report:
     check_seconds: float = 0.0
     customers: Sequence[Customer] = ()
     listed: dict[str, tuple[int, Decimal]] = field(default_factory=dict)
+    wanted: Answers = field(default_factory=Answers)
+    answers: Answers = field(default_factory=Answers)
+    stages: Mapping[str, int] = field(default_factory=dict)
     differences: list[str] = field(default_factory=list)
 
     @property
@@ -73,12 +77,16 @@ class Demo:
         self._progress = progress
         self._expected: Mapping[int, Expected] = {}
         self._found: dict[str, Mapping[str, Any]] = {}
-        self._found_at = time.monotonic()
+        self._found_at = self._placed_at = time.monotonic()
 
     async def expect(self) -> None:
         """Compute what the orders amount to by Northwind's own SQL."""
-        self._expected, self.report.customers = await self._database.ask(
-            lambda database: (database.expected_orders(), database.expected_customers())
+        self._expected, self.report.customers, self.report.wanted = await self._database.ask(
+            lambda database: (
+                database.expected_orders(),
+                database.expected_customers(),
+                expected_answers(database),
+            )
         )
         self.report.orders = len(self._expected)
         self.report.lines = sum(len(order.lines) for order in self._expected.values())
@@ -106,16 +114,20 @@ class Demo:
                 state, token = await self._command("/orders", key, order.body)
             if order.shipped and state["status"] == "placed":
                 path = f"/orders/{state['order_id']}/confirm"
-                state, token = await self._command(path, f"northwind-confirm-{order.number}")
+                key = f"northwind-confirm-{order.number}"
+                # At noon, it is the same day in nearly every time zone of a business.
+                then = {"confirmed_at": order.body["placed_at"].replace("T00:", "T12:")}
+                state, token = await self._command(path, key, then)
             placed.append(PlacedOrder(order, state["order_id"], state["version"], token))
 
         began = time.monotonic()
         await self._for_each(orders, place, "placing and confirming orders")
-        self.report.place_seconds = time.monotonic() - began
+        self._placed_at = time.monotonic()
+        self.report.place_seconds = self._placed_at - began
         return placed
 
     async def check(self, placed: Sequence[PlacedOrder]) -> None:
-        """Compare every order, every customer's list and the tables with Northwind."""
+        """Compare every order, customer's list, table and the operators' answers with Northwind."""
         report, expected = self.report, self._expected
         of_customer: dict[str, list[PlacedOrder]] = {}
         for each in placed:
@@ -147,7 +159,20 @@ class Demo:
         report.differences += await self._database.ask(
             lambda database: database.table_differences(ids)
         )
+        await self._ask_questions()
         report.check_seconds = time.monotonic() - began
+
+    async def _ask_questions(self) -> None:
+        """Compare what the operators' queries answer with Northwind's own tables."""
+        report = self.report
+        await asyncio.sleep(self._placed_at + _WATERMARK_SECONDS - time.monotonic())
+        max_age = int(time.monotonic() - self._placed_at)
+        queue = (await self._client.get("/work-queue", max_age=max_age)).body
+        report.stages = {each["stage"]: each["waiting"] for each in queue["stages"]}
+        report.answers = await ask(
+            self._client, [*report.wanted.months], set(report.stages), max_age
+        )
+        report.differences += report.answers.differences(report.wanted)
 
     async def _age_of_what_was_found(self) -> int:
         """Return the max-age of answers that have the found orders, when it can be met."""

@@ -51,3 +51,32 @@ select c.customer_id, c.company_name, count(*) as orders, sum(e.total) as total
 from customers c join expected_orders e using (customer_id)
 group by c.customer_id
 order by orders desc, c.customer_id;
+
+-- An order counts as sold when it was shipped, on the day on which it was ordered.
+create temporary view expected_months as
+select to_char(o.order_date, 'YYYY-MM') as month, count(*) as orders, sum(q.items) as items,
+  sum(e.subtotal) as gross, sum(e.freight) as shipping
+from orders o join expected_orders e using (order_id)
+  join (select order_id, sum(quantity) as items from order_details group by order_id) as q
+    using (order_id)
+where o.shipped_date is not null
+group by 1
+order by 1;
+
+create temporary view expected_products as
+select l.product_id::text as sku, p.product_name, sum(l.quantity) as quantity,
+  sum(l.extended_price) as revenue
+from expected_lines l join products p using (product_id) join orders o using (order_id)
+where o.shipped_date is not null
+group by l.product_id, p.product_name
+order by revenue desc, l.product_id;
+
+create temporary view expected_best_customers as
+select customer_id, orders, total from expected_customers order by total desc, customer_id desc;
+
+-- What was shipped is confirmed here and not paid yet; the rest is not confirmed, and waits for
+-- nothing.
+create temporary view expected_stages as
+select order_id, case when shipped_date is not null then 'to_pay' end as stage,
+  case when shipped_date is not null then order_date end as since
+from orders;

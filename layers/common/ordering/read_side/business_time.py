@@ -31,11 +31,8 @@ def day_of(at: datetime, zone: tzinfo) -> str:
     return at.astimezone(zone).date().isoformat()
 
 
-def day_of_event(published: PublishedEvent, zone: tzinfo) -> str:
-    """Return the day on which an event counts in a ledger.
-
-    It is the day on which it was recorded; a confirmation that an operator imports says its own.
-    """
+def happened_at(published: PublishedEvent) -> datetime:
+    """Return when an event happened: it was recorded then, or, if it is imported, says its own."""
     fact = published.fact
     confirmed_at = fact.confirmed_at if isinstance(fact, OrderConfirmed) else None
-    return day_of(confirmed_at or published.time, zone)
+    return confirmed_at or published.time
