@@ -38,6 +38,8 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
             changes[name] = [write_part(part, currency) for part in changed]
     details = write_part(fact, currency)
     details.pop("lines", None)
+    if details.get("confirmed_at", "") is None:  # it was confirmed when the event was recorded
+        del details["confirmed_at"]
     item = {
         "version": published.version,
         "event": type(fact).__name__,

@@ -35,17 +35,25 @@ _KEYS: Final = {
 }
 _OF_CURRENCY: Final = "(%(currency)s is null or currency = %(currency)s)"
 _WALKED: Final = {"value": _OF_CURRENCY, "orders": "true", "last_order": "true"}
-LISTS: Final = {
-    order_by: SearchedList(
-        "customer_summary_sums",
-        Keyset(key),
-        item=f"json_build_object('customer_id', customer_id, {CURRENCY_SUMMARY})::text",
-        hits=has_words("lower(customer_id)"),
-        walked=_WALKED[order_by],
-        filters=f"{_OF_CURRENCY} and {has_words('lower(customer_id)')}",
-    )
-    for order_by, key in _KEYS.items()
-}
+
+
+def lists() -> dict[str, SearchedList]:
+    """Return the list in each of its orders."""
+    words = has_words("lower(customer_id)")
+    return {
+        order_by: SearchedList(
+            "customer_summary_sums",
+            Keyset(key),
+            item=f"json_build_object('customer_id', customer_id, {CURRENCY_SUMMARY})::text",
+            hits=words,
+            walked=_WALKED[order_by],
+            filters=f"{_OF_CURRENCY} and {words}",
+        )
+        for order_by, key in _KEYS.items()
+    }
+
+
+LISTS: Final = lists()
 
 
 class CustomerInCurrency(CurrencySummary):

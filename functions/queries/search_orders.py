@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ordering.runtime.http import Principal
     from ordering.runtime.postgres import Row
 
-FILTERS: Final = """(%(status)s is null or status = %(status)s)
+_FILTERS: Final = """(%(status)s is null or status = %(status)s)
   and (%(customer_id)s is null or customer_id = %(customer_id)s)
   and (%(skus)s is null or skus @> %(skus)s)
   and (%(from)s::timestamptz is null or placed_at >= %(from)s::timestamptz)
@@ -46,21 +46,28 @@ _WALKED: Final = {
       and (%(min_total)s::numeric is null or total >= %(min_total)s::numeric)
       and (%(max_total)s::numeric is null or total <= %(max_total)s::numeric)""",
 }
-HITS: Final = """(%(found_customer_id)s is null or customer_id = %(found_customer_id)s)
+_HITS: Final = """(%(found_customer_id)s is null or customer_id = %(found_customer_id)s)
       and (%(found_status)s is null or status = %(found_status)s)
       and (%(skus)s is null or skus @> %(skus)s) and """ + has_words("search")
 _KEYS: Final = {"placed_at": KeyType.INSTANT, "total": KeyType.AMOUNT}
-LISTS: Final = {
-    order_by: SearchedList(
-        "order_search",
-        Keyset({order_by: key_type, "order_id": KeyType.UUID}),
-        item="(document -> 'item')::text",
-        hits=HITS,
-        walked=_WALKED[order_by],
-        filters=FILTERS,
-    )
-    for order_by, key_type in _KEYS.items()
-}
+
+
+def lists() -> dict[str, SearchedList]:
+    """Return the list in each of its orders."""
+    return {
+        order_by: SearchedList(
+            "order_search",
+            Keyset({order_by: key_type, "order_id": KeyType.UUID}),
+            item="(document -> 'item')::text",
+            hits=_HITS,
+            walked=_WALKED[order_by],
+            filters=_FILTERS,
+        )
+        for order_by, key_type in _KEYS.items()
+    }
+
+
+LISTS: Final = lists()
 
 
 class FoundOrder(OrderItem):
