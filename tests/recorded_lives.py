@@ -25,7 +25,9 @@ class LoggedFact(NamedTuple):
     data: str
 
 
-def recorded_life(chance: random.Random, *, events: int) -> list[LoggedFact]:
+def recorded_life(
+    chance: random.Random, *, events: int, may_cancel: bool = False
+) -> list[LoggedFact]:
     """Return so many events of one order, or a few more, or all if it ends before."""
     order: Order | None = None
     recorded: list[LoggedFact] = []
@@ -49,5 +51,5 @@ def recorded_life(chance: random.Random, *, events: int) -> list[LoggedFact]:
         step = next(steps, None)
         if step is None:
             break
-        asked = step.next_request(order, may_cancel=False)
+        asked = step.next_request(order, may_cancel=may_cancel)
     return recorded

@@ -97,7 +97,7 @@ class World:
         """Record and publish what happens to so many new orders, whose events mix; count them."""
         chance = random.Random(seed)  # noqa: S311 - the same orders each time
         begun = {
-            str(uuid.UUID(int=chance.getrandbits(128))): list(chance.choice(lives()))
+            str(uuid.UUID(int=chance.getrandbits(128))): list(chance.choice(self.lives()))
             for _ in range(count)
         }
         logged: list[LoggedEvent] = []
@@ -113,6 +113,10 @@ class World:
         for event in logged:
             self.publish(event)
         return len(logged)
+
+    def lives(self) -> list[list[LoggedFact]]:
+        """Return the lives that its orders have."""
+        return lives()
 
     def _log(self, order_id: str, fact: LoggedFact) -> LoggedEvent:
         events = self.history.setdefault(order_id, [])

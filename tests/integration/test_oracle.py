@@ -7,6 +7,7 @@ import random
 import re
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -25,6 +26,7 @@ from tests.databases import empty_read_side
 from tests.integration.oracle import Oracle
 from tests.integration.read_side_world import World
 from tests.integration.requests import VARIABLES, body_of, request
+from tests.recorded_lives import recorded_life
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,12 +82,25 @@ QUERIES: Final = {file.stem: file.handler for file in files_of("queries")}
 compared: Counter[str] = Counter()
 
 
+@cache
+def long_lives() -> list[list[LoggedFact]]:
+    """Return lives of which many come to a return, and some are cancelled."""
+    chance = random.Random(7)  # noqa: S311 - the same lives each time
+    return [
+        recorded_life(chance, events=chance.randint(5, 60), may_cancel=n % 5 == 0)
+        for n in range(120)
+    ]
+
+
 class Shop(World):
     """Orders of several customers, places and days, of whose prices a few are the same."""
 
     def __init__(self, databases: Databases, seed: int) -> None:
         super().__init__(databases)
         self._chance = random.Random(seed)  # noqa: S311 - the same each time
+
+    def lives(self) -> list[list[LoggedFact]]:
+        return long_lives()
 
     def _log(self, order_id: str, fact: LoggedFact) -> LoggedEvent:
         chance, events = self._chance, self.history.setdefault(order_id, [])
@@ -170,12 +185,20 @@ def optional(**fields: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, st
     return st.fixed_dictionaries({}, optional=fields)
 
 
-DAYS: Final = st.dates(min_value=date(2026, 2, 20), max_value=date(2026, 12, 2))
+DAYS: Final = st.dates(min_value=date(2026, 2, 20), max_value=date(2026, 12, 2)) | st.builds(
+    lambda begin, days: (begin + timedelta(days=days)).date(),
+    st.sampled_from(SEASONS),
+    st.integers(0, 9),
+)
 RANGES: Final = optional(
     **{"from": DAYS.map(str), "to": DAYS.map(str)}, currency=st.sampled_from(["EUR", "JPY", "KWD"])
 )
-TIMES: Final = DAYS.flatmap(
-    lambda day: st.sampled_from([f"{day}T00:00:00Z", f"{day}T06:30:00+05:30", f"{day}T12:00:00Z"])
+_HOURS: Final = ("00:00:00Z", "06:00:00Z", "11:30:00+05:30", "12:00:00Z")
+# At the begin of the seasons many orders are placed at the same moment.
+TIMES: Final = st.builds(
+    lambda day, hour: f"{day}T{hour}",
+    DAYS | st.sampled_from([season.date() for season in SEASONS]),
+    st.sampled_from(_HOURS),
 )
 STATUSES: Final = st.sampled_from(
     ["placed", "confirmed", "paid", "held", "completed", "refund_due", "cancelled", "shipped"]

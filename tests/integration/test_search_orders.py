@@ -122,6 +122,33 @@ def test_words_are_found_in_any_script_and_literally(
 
 
 @pytest.mark.parametrize(
+    ("query", "is_found"),
+    [
+        ({"from": "2026-03-01T00:00:00Z"}, True),
+        ({"from": "2026-03-01T00:00:00.000001Z"}, False),
+        ({"to": "2026-03-01T00:00:00Z"}, False),
+        ({"to": "2026-03-01T01:00:00.000001+01:00"}, True),
+        ({"min_total": "578.37"}, True),
+        ({"min_total": "578.38"}, False),
+        ({"max_total": "578.37"}, True),
+        ({"max_total": "578.36"}, False),
+        ({"order_by": "total", "min_total": "578.37", "max_total": "578.37"}, True),
+    ],
+)
+@pytest.mark.parametrize("words", [{}, {"q": "berlin"}])
+def test_ranges_of_time_end_before_and_of_amounts_with_their_last_value(
+    projector: Database,
+    queries: Database,
+    query: dict[str, str],
+    words: dict[str, str],
+    *,
+    is_found: bool,
+) -> None:
+    order_id = an_order(projector, an_order_was_placed(placed_at=datetime(2026, 3, 1, tzinfo=UTC)))
+    assert found(queries, currency="EUR", **query, **words) == [order_id] * is_found
+
+
+@pytest.mark.parametrize(
     ("query", "field"),
     [
         ({"q": "ab"}, "/q"),
