@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs rebuild switch verify operate demo test prove fuzz-api check bench bench-commands bench-projectors bench-cold-start format contracts release-events lock sam-validate
+.PHONY: help up down reset token status logs rebuild switch verify operate demo test prove fuzz-api check bench bench-commands bench-projectors bench-queries bench-cold-start format contracts release-events lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -90,6 +90,9 @@ bench-commands: $(READY) ## Measure what each command costs beside its statement
 
 bench-projectors: $(READY) ## Measure what each event costs a projector, beside execute_values
 	PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.projector_cost >/dev/null
+
+bench-queries: $(READY) ## Measure what each question costs beside its statement, and how it grows
+	PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.query_cost >/dev/null
 
 bench-cold-start: $(READY) ## Measure how long each function takes to be ready
 	@PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.cold_start

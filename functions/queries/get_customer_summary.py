@@ -11,7 +11,7 @@ from ordering.domain.errors import CUSTOMER_NOT_FOUND, NotFound
 from ordering.domain.values import CustomerId, Value
 from ordering.read_side.answers import Answer
 from ordering.read_side.query import QueryFunction
-from ordering.read_side.summaries import CURRENCY_SUMMARY, instant
+from ordering.read_side.written import CURRENCY_SUMMARY, instant_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ select json_build_object({summary})::text, {first}, {last}
 from customer_summary_sums where customer_id = %(customer_id)s order by currency
 """
 SQL: Final = _SQL.format(
-    summary=CURRENCY_SUMMARY, first=instant("first_order_at"), last=instant("last_order_at")
+    summary=CURRENCY_SUMMARY, first=instant_sql("first_order_at"), last=instant_sql("last_order_at")
 )
 
 

@@ -11,7 +11,7 @@ from ordering.domain.values import PageLimit, Stage, Value
 from ordering.read_side.answers import Answer
 from ordering.read_side.paging import Keyset, KeyType
 from ordering.read_side.query import QueryFunction
-from ordering.read_side.summaries import instant
+from ordering.read_side.written import instant_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ union all (
   {{page}}
 )
 """
-SQL: Final = PAGE.sql(_SQL.format(oldest_since=instant("since"), age=_AGE))
+SQL: Final = PAGE.sql(_SQL.format(oldest_since=instant_sql("since"), age=_AGE))
 
 
 class StageCount(TypedDict):

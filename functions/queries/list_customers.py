@@ -19,7 +19,7 @@ from ordering.read_side.searching import (
     must_be_findable,
     word_parameters,
 )
-from ordering.read_side.summaries import CURRENCY_SUMMARY
+from ordering.read_side.written import CURRENCY_SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

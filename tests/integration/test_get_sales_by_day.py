@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -37,11 +38,16 @@ FIRST_DAY: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 def example_rows(documents: Mapping[str, Document]) -> list[Row]:
     """Return what the question's SQL selects when the sample's order is the only one."""
-    amounts = ("gross", "discounts", "tax", "shipping", "cancelled", "returned", "refunded")
     return [
         (
-            *(part[name] for name in ("day", "currency", "orders", "items")),
-            *(Decimal(part[name]) for name in amounts),
+            part["day"],
+            json.dumps(
+                {name: part[name] for name in ("day", "currency", "orders", "items")}
+                | {
+                    name: {"amount": part.get(name, "0.00"), "currency": part["currency"]}
+                    for name in (*part.keys() - {"day", "currency", "orders", "items"}, "net")
+                }
+            ),
         )
         for part in documents["sales"]["share"]
     ]

@@ -141,6 +141,7 @@ def shop(request: pytest.FixtureRequest, databases: Databases) -> Iterator[tuple
             world.deliver_all(name)
         if ZONES.index(request.param) % 2:
             # So few that lists are walked, and pages end before they are full.
+            patch.setattr(searching, "GLANCED_AT", 3)
             patch.setattr(searching, "MOST_HITS", 7)
             patch.setattr(searching, "MOST_WALKED", 9)
             for question in (search_orders, list_customers):

@@ -196,6 +196,7 @@ def test_a_page_ends_after_so_many_orders_and_goes_on_there(
     at = [datetime(2026, 1, day, tzinfo=UTC) for day in range(1, 13)]
     orders = [an_order(projector, an_order_was_placed(placed_at=each)) for each in at]
     dearer = an_order(projector, an_order_was_placed(placed_at=at[1]), a_line_was_added())
+    monkeypatch.setattr(searching, "GLANCED_AT", 2)
     monkeypatch.setattr(searching, "MOST_WALKED", 5)
     monkeypatch.setattr(searching, "MOST_HITS", 3)
     monkeypatch.setattr(search_orders, "LISTS", search_orders.lists())

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .paging import Keyset, PagedQuestion
 
 MOST_WORDS: Final = 8
+GLANCED_AT: Final = 500
+"""So many rows of a list are looked at before an index of words."""
 MOST_HITS: Final = 1000
 """So many rows that were found by an index are sorted; of more, the list is walked in its order."""
 MOST_WALKED: Final = 5000
@@ -88,16 +90,27 @@ def has_words(column: str) -> str:
 
 
 _SQL: Final = """
-with hits as materialized (
-  select * from {view} where %(by_hits)s and {hits} limit {most_hits} + 1
+with glance as materialized (
+  select true as is_found, false as is_end, {item} as item, {{key}} from (
+    select * from {view} where %(by_hits)s and {walked} and {{after}}
+    order by {order} limit {glanced_at}
+  ) as next where {filters}
+  {{page}}
+), hits as materialized (
+  select * from {view}
+  where %(by_hits)s and (select count(*) from glance) < %(page_rows)s and {hits}
+  limit {most_hits} + 1
 ), walked as not materialized (
   select *, row_number() over (order by {order}) as step from (
     select * from {view} where {walked} and {{after}} order by {order} limit {most_walked}
   ) as next
 )
 select found.* from ((
-  select true as is_found, false as is_end, {item} as item, {{key}} from hits
+  select * from glance where (select count(*) from glance) = %(page_rows)s
+) union all (
+  select true, false, {item} as item, {{key}} from hits
   where (select count(*) from hits) <= {most_hits} and {filters} and {{after}}
+    and (select count(*) from glance) < %(page_rows)s
   {{page}}
 ) union all (
   select is_found, is_end, item, {{key}} from (
@@ -115,10 +128,11 @@ class SearchedList:
     """A list in the order of a key, of rows that no index of that order finds.
 
     ``hits`` is the condition of an index that finds what is looked for (``%(by_hits)s``: whether
-    anything is). Up to ``MOST_HITS`` rows are sorted and filtered; of more the list is walked in
-    its order, as far as ``walked`` confines it, looking at ``MOST_WALKED`` rows at most. A page may
-    then have fewer items than its limit, or none, and still a cursor to go on with: nothing is left
-    out, and no page costs more than that.
+    anything is). What nearly every row has fills a page at a glance at ``GLANCED_AT`` of them, in
+    the list's order. Else up to ``MOST_HITS`` rows that the index finds are sorted and filtered; of
+    more the list is walked, as far as ``walked`` confines it, looking at ``MOST_WALKED`` rows at
+    most. A page may then have fewer items than its limit, or none, and still a cursor to go on
+    with: nothing is left out, and no page costs more than that.
     """
 
     def __init__(
@@ -132,6 +146,7 @@ class SearchedList:
             walked=walked,
             filters=filters,
             order=keyset.order,
+            glanced_at=GLANCED_AT,
             most_hits=MOST_HITS,
             most_walked=MOST_WALKED,
         )
