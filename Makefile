@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs rebuild switch verify operate demo test prove fuzz-api check bench bench-commands bench-projectors bench-queries bench-cold-start format contracts release-events lock sam-validate
+.PHONY: help up down reset token status logs rebuild switch verify operate demo test prove prove-reads fuzz-api check bench bench-commands bench-projectors bench-queries bench-cold-start format contracts release-events lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -72,6 +72,9 @@ prove: $(READY) ## Random lives of orders until nothing more is found (STEPS=, S
 
 fuzz-api: $(READY) ## Send the API very many requests made from its OpenAPI document (API_EXAMPLES=)
 	API_EXAMPLES=$(or $(API_EXAMPLES),1000) KAFKA=apache $(BIN)/python -m pytest -q tests/system/test_openapi.py
+
+prove-reads: $(READY) ## Ask for what 10,000 commands did, with their tokens and delayed projectors (PAIRS=)
+	PAIRS=$(or $(PAIRS),10000) KAFKA=$(or $(KAFKA),apache) $(BIN)/python -m pytest -q tests/system/test_read_your_writes.py
 
 check: $(READY) ## Format, lint, types, import contracts, architecture, template
 	$(BIN)/python -m ruff format --check .
