@@ -74,7 +74,7 @@ fuzz-api: $(READY) ## Send the API very many requests made from its OpenAPI docu
 	API_EXAMPLES=$(or $(API_EXAMPLES),1000) KAFKA=apache $(BIN)/python -m pytest -q tests/system/test_openapi.py
 
 prove-reads: $(READY) ## Ask for what 10,000 commands did, with their tokens and delayed projectors (PAIRS=)
-	PAIRS=$(or $(PAIRS),10000) KAFKA=$(or $(KAFKA),apache) $(BIN)/python -m pytest -q tests/system/test_read_your_writes.py
+	PAIRS=$(or $(PAIRS),10000) KAFKA=apache $(BIN)/python -m pytest -q tests/system/test_read_your_writes.py
 
 check: $(READY) ## Format, lint, types, import contracts, architecture, template
 	$(BIN)/python -m ruff format --check .

@@ -32,14 +32,26 @@ if TYPE_CHECKING:
     from ordering.runtime.postgres import Row
 
 PAGE: Final = Keyset({"version": KeyType.INTEGER}, is_ascending=True)
+MOST_BYTES: Final = 1_500_000
+"""So many has a page; an item that has more is alone. An item is smaller than an order's answer
+(``limits.MAX_ANSWER_BYTES``), and Lambda's answers, in which quotes and letters beyond ASCII are
+escaped, have 6 MB at most."""
 SQL: Final = PAGE.sql("""
-select document::text, {key} from order_history_rows
-where order_id = %(order_id)s::uuid and exists (
-    select from order_history as o where o.order_id = %(order_id)s::uuid
-      and (%(caller)s is null or o.customer_id = %(caller)s)
-  )
-  and {after}
-{page}
+select item, {key}, whole > count(*) over () as is_cut from (
+  select item, count(*) over () as whole, {key}, row_number() over (order by {key}) as position,
+    sum(octet_length(item)) over (order by {key}) as bytes
+  from (
+    select document::text as item, {key} from order_history_rows
+    where order_id = %(order_id)s::uuid and exists (
+        select from order_history as o where o.order_id = %(order_id)s::uuid
+          and (%(caller)s is null or o.customer_id = %(caller)s)
+      )
+      and {after}
+    {page}
+  ) as page
+) as sized
+where position = 1 or bytes <= %(most_bytes)s
+order by {key}
 """)
 
 
@@ -70,7 +82,10 @@ class HistoryItem(TypedDict):
 
 
 class OrderHistory(TypedDict):
-    """A page of a list; ``next_cursor`` asks for the next one, and is null on the last."""
+    """A page of a list; ``next_cursor`` asks for the next one, and is null on the last.
+
+    Of an order whose events are very large a page may have fewer items than its limit.
+    """
 
     items: list[HistoryItem]
     next_cursor: str | None
@@ -89,14 +104,16 @@ def parameters(question: GetOrderHistory, _: Principal) -> Mapping[str, object] 
     order_id = order_id_of(question.order_id)
     if order_id is None:
         return ORDER_NOT_FOUND
-    return {"order_id": order_id, **PAGE.parameters(question)}
+    return {"order_id": order_id, "most_bytes": MOST_BYTES, **PAGE.parameters(question)}
 
 
 def answer(question: GetOrderHistory, rows: Sequence[Row]) -> Answer[OrderHistory] | NotFound:
     """Put the stored items in a list as they are; an order has one event at least."""
     if not rows and question.cursor is None:
         return ORDER_NOT_FOUND
-    return Answer(PAGE.body(question, rows))
+    is_cut = bool(rows) and rows[-1][2]
+    goes_on_after = rows[-1][1:2] if is_cut else None
+    return Answer(PAGE.body(question, [row[:2] for row in rows], goes_on_after))
 
 
 handler = QueryFunction(

@@ -14,6 +14,8 @@ from tests.integration.requests import body_of, customer, request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import pytest
+
     from ordering.domain.events import OrderEvent
     from ordering.read_side.shapes import Document
     from ordering.runtime.postgres import Database, Row
@@ -26,7 +28,7 @@ CALLERS: Final = READERS
 def example_rows(documents: Mapping[str, Document]) -> list[Row]:
     """Return what the question's SQL selects of the documents of one order."""
     rows = documents["order_history"]["rows"]
-    return [(json.dumps(row), version) for version, row in rows.items()]
+    return [(json.dumps(row), version, False) for version, row in rows.items()]
 
 
 def placed(projector: Database) -> str:
@@ -62,6 +64,23 @@ def test_pages_follow_each_other(projector: Database, queries: Database) -> None
         seen += [item["version"] for item in page["items"]]
         query["cursor"] = page["next_cursor"]
     assert (seen, page["next_cursor"]) == ([1, 2, 3], None)
+
+
+def test_a_page_ends_before_it_is_too_large(
+    projector: Database, queries: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order_id = placed(projector)
+    ask = get_order_history.handler.using(queries)
+    for most_bytes, sizes in ((1, [1, 1, 1]), (1_000_000, [3])):
+        monkeypatch.setattr(get_order_history, "MOST_BYTES", most_bytes)
+        pages = []
+        query: dict[str, str] = {}
+        while query.get("cursor", "") is not None:
+            page = body_of(ask(request(path={"order_id": order_id}, query=query), None))
+            pages.append([item["version"] for item in page["items"]])
+            query = {"cursor": page["next_cursor"]}
+        assert [len(page) for page in pages] == sizes
+        assert [version for page in pages for version in page] == [1, 2, 3]
 
 
 def test_others_orders_have_no_history(projector: Database, queries: Database) -> None:

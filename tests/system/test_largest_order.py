@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
+LAMBDA_BYTES = 6 * 1024 * 1024
+"""The most that the answer of a function may have."""
+
 
 def insert(stack: RunningStack, order: LargestOrder, first: int) -> None:
     """Write the order's state, and its events from the ``first`` on with their outbox rows."""
@@ -92,3 +95,15 @@ def test_the_largest_order_is_published_and_read(stack: RunningStack) -> None:
     changing = {"updated_at": None, "order_id": None}  # the received return has another time
     assert read.body | changing | {"notes": []} == expected | changing | {"notes": []}
     assert len(read.body["notes"]) == len(expected["notes"])
+
+    # What fits the answer of a Lambda function: its JSON once more as a JSON text.
+    seen: list[int] = []
+    after: str | None = ""
+    while after is not None:
+        page = stack.call("GET", f"/orders/{ORDER_ID}/history?limit=100{after}")
+        assert page.status == 200, page
+        assert len(json.dumps(json.dumps(page.body))) < LAMBDA_BYTES
+        seen += [item["version"] for item in page.body["items"]]
+        following = page.body["next_cursor"]
+        after = following and f"&cursor={following}"
+    assert seen == [*range(1, len(order.events) + 1)]
