@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _LEAST_REFUSED: Final = 2**31
 """PostgreSQL's integers end before."""
+_CAN_BE_STORED: Final = re.compile(r"[^\x00\ud800-\udfff]*")
+_NUMBER: Final = re.compile("[0-9]{1,10}", re.ASCII)
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,4})?", re.ASCII)
 
 
@@ -51,9 +53,9 @@ class KeyType(Enum):
             case KeyType.UUID:
                 value = text if order_id_of(text) == text else None
             case KeyType.TEXT:
-                value = text
+                value = text if _CAN_BE_STORED.fullmatch(text) else None
             case KeyType.INTEGER | KeyType.COUNT:
-                is_one = text.isascii() and text.isdecimal() and int(text) < _LEAST_REFUSED
+                is_one = _NUMBER.fullmatch(text) and int(text) < _LEAST_REFUSED
                 value = int(text) if is_one else None
             case KeyType.AMOUNT:
                 value = Decimal(text) if _AMOUNT.fullmatch(text) else None
