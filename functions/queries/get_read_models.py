@@ -28,12 +28,12 @@ select name, as_of, extract(epoch from statement_timestamp() - as_of), live.gene
       'orders_filled', g.orders_filled,
       'orders_expected', g.orders_expected,
       'orders_behind', (
-        select count(*) from orders_behind as b
+        select count(*) from freshness_behind as b
         where b.read_model = name and b.generation = g.generation
       ),
       'is_filled', g.filled_at is not null,
       'seconds_left', round(({seconds_left})::numeric, 1)
-    ) from generations as g where g.read_model = name and g.state = 'building'
+    ) from freshness_generations as g where g.read_model = name and g.state = 'building'
   )
 from unnest(%(names)s) as name
 left join ({read_models_as_of}) as live on live.read_model = name

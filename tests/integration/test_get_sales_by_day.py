@@ -38,14 +38,16 @@ FIRST_DAY: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 def example_rows(documents: Mapping[str, Document]) -> list[Row]:
     """Return what the question's SQL selects when the sample's order is the only one."""
+    counts = ("day", "currency", "orders", "items")
+    amounts = ("gross", "discounts", "tax", "shipping", "cancelled", "returned", "refunded", "net")
     return [
         (
             part["day"],
             json.dumps(
-                {name: part[name] for name in ("day", "currency", "orders", "items")}
+                {name: part[name] for name in counts}
                 | {
                     name: {"amount": part.get(name, "0.00"), "currency": part["currency"]}
-                    for name in (*part.keys() - {"day", "currency", "orders", "items"}, "net")
+                    for name in amounts
                 }
             ),
         )

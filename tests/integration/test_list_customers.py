@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ordering.read_side.shapes import Document
     from ordering.runtime.postgres import Database, Row
 
-SAMPLE: Final = {"q": "sample", "order_by": "last_order", "limit": 20}
+SAMPLE: Final = {"order_by": "last_order", "limit": 20}
 ALL_FIELDS: Final = {
     "q": "alfki",
     "order_by": "value",

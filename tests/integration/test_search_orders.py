@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ordering.read_side.shapes import Document
     from ordering.runtime.postgres import Database, Row
 
-SAMPLE: Final = {"q": "berlin", "status": "placed", "currency": "EUR", "order_by": "total"}
+SAMPLE: Final = {"q": "berlin", "currency": "EUR", "order_by": "total"}
 ALL_FIELDS: Final = {
     "q": "berlin",
     "status": "placed",

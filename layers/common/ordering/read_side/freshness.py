@@ -28,15 +28,15 @@ CLOCK_TOLERANCE: Final = "interval '0.5 seconds'"
 _READ_MODELS_AS_OF: Final = """
 select g.read_model, g.generation, w.as_of,
   coalesce(w.withheld, 0) + (
-    select count(distinct coalesce(p.order_id::text, p.id::text)) from parked_events as p
+    select count(distinct coalesce(p.order_id::text, p.id::text)) from freshness_parked as p
     where p.read_model = g.read_model and p.generation = g.generation
   ) as parked
-from generations as g left join (
+from freshness_generations as g left join (
   select projection, max(withheld) as withheld,
     case when count(*) = max(partitions)
       and bool_and(coalesce(as_of <= statement_timestamp() + {tolerance}, false))
     then least(min(as_of), statement_timestamp()) end as as_of
-  from watermarks group by projection
+  from freshness_watermarks group by projection
 ) as w on w.projection = g.read_model
 where g.state = 'live'
 """

@@ -68,7 +68,8 @@ _APPLIED: Final = """
    where order_id = any(%(token_orders)s::uuid[])
      and (%(caller)s is null or customer_id = %(caller)s))"""
 _PARKED: Final = """
-  (select p.order_id from parked_events as p join generations as g using (read_model, generation)
+  (select p.order_id
+   from freshness_parked as p join freshness_generations as g using (read_model, generation)
    where p.order_id = any(%(token_orders)s::uuid[]) and p.read_model = '{read_model}'
      and g.state = 'live' and (
        %(caller)s is null or p.customer_id = %(caller)s or exists (
