@@ -21,7 +21,7 @@ from ordering.domain.parts import (
     Totals,
     Units,
 )
-from ordering.domain.values import Address, Currency, Status, Sum, Value
+from ordering.domain.values import Address, Currency, Stage, Status, Sum, Value
 from ordering.read_side import answers as read_side_answers
 
 
@@ -47,6 +47,11 @@ _ENUMS: Final[dict[str, Schema]] = {
         "description": "Where an order stands",
         "type": "string",
         "enum": list(get_args(Status)),
+    },
+    "WorkQueueStage": {
+        "description": "What an order waits for",
+        "type": "string",
+        "enum": list(get_args(Stage)),
     },
     "EventType": {
         "description": "What happened to an order",

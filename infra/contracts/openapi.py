@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from typing import TYPE_CHECKING, Any, Final
@@ -59,7 +60,7 @@ def document() -> dict[str, Any]:
             operation = {
                 "operationId": file.stem,
                 "summary": file.stem.replace("_", " ").capitalize(),
-                "description": file.meaning[0].upper() + file.meaning[1:],
+                "description": _description(file),
                 "tags": [kind],
                 # Alternatives: one object with several scopes would ask for all of them.
                 "security": [{"jwt": [scope]} for scope in route.scopes],
@@ -146,6 +147,15 @@ def _command(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> di
         **problems(file),
     }
     return operation
+
+
+def _description(file: HttpFile) -> str:
+    """Return what the operation does, and what its question says of its parameters."""
+    meaning = file.meaning[0].upper() + file.meaning[1:]
+    if file.kind != "queries":
+        return meaning
+    _, *more = (inspect.getdoc(file.handler.question) or "").split("\n\n")
+    return "\n\n".join([meaning, *(" ".join(text.split()) for text in more)]).replace("``", "`")
 
 
 def _query(file: HttpFile, route: HttpRoute, schemas: dict[str, Schema]) -> dict[str, Any]:
