@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from infra.local.logs import Logs
 from infra.local.servers.passwords import load_or_create_passwords
@@ -60,31 +60,30 @@ class Databases:
             del self._opened[before:]
 
 
+_STATE: Final = "watermarks, parked_events, orders_behind, discarded_events, operations"
+
+
 def empty_read_side(owner: Database) -> None:
     """Empty the read database; each read model has its first generation alone, which is live."""
-    owner.rows("truncate watermarks, parked_events, orders_behind, discarded_events, operations")
-    states: dict[str, dict[int, str]] = {}
-    for read_model, generation, state in owner.rows(
-        "select read_model, generation, state from generations"
+    generations: dict[str, dict[int, str]] = {}
+    tables: dict[str, list[str]] = {}
+    for read_model, generation, state, names in owner.rows(
+        "select read_model, generation, state, array(select tables_of(read_model)) from generations"
     ):
-        states.setdefault(read_model, {})[generation] = state
-    for read_model, generations in states.items():
-        tables = [
-            f"{name}_{generation}"
-            for (name,) in owner.rows("select tables_of(%(name)s)", {"name": read_model})
-            for generation in generations
-        ]
-        if generations == {1: "live"}:
-            owner.rows(f"truncate {', '.join(tables)}")
-        else:
-            owner.rows(f"drop table {', '.join(tables)} cascade")
-            owner.rows("delete from generations where read_model = %(name)s", {"name": read_model})
-            owner.rows("select begin_generation(%(name)s, 1)", {"name": read_model})
-            owner.rows(
-                "update generations set filled_at = now() where read_model = %(name)s",
-                {"name": read_model},
-            )
-            owner.rows("select switch_generation(%(name)s, 1)", {"name": read_model})
+        generations.setdefault(read_model, {})[generation] = state
+        tables.setdefault(read_model, []).extend(f"{name}_{generation}" for name in names)
+    as_they_are = [name for name, those in generations.items() if those == {1: "live"}]
+    kept = [table for name in as_they_are for table in tables[name]]
+    # Each statement is a commit, and each commit takes a while.
+    owner.rows(f"truncate {', '.join([_STATE, *kept])}")
+    for name in generations.keys() - as_they_are:
+        owner.rows(f"drop table {', '.join(tables[name])} cascade")
+        owner.rows("delete from generations where read_model = %(name)s", {"name": name})
+        owner.rows("select begin_generation(%(name)s, 1)", {"name": name})
+        owner.rows(
+            "update generations set filled_at = now() where read_model = %(name)s", {"name": name}
+        )
+        owner.rows("select switch_generation(%(name)s, 1)", {"name": name})
 
 
 def free_port() -> int:

@@ -73,10 +73,10 @@ class ProductSales(TypedDict):
 
 
 class TopProducts(TypedDict):
-    """The best sellers, at most ``limit``; there are no pages."""
+    """The best sellers, at most ``limit``; there are no pages, and ``next_cursor`` is null."""
 
     items: list[ProductSales]
-    next_cursor: None
+    next_cursor: str | None
 
 
 class GetTopProducts(Value):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.system
 
-PAIRS: Final = int(os.environ.get("PAIRS", "160"))
+PAIRS: Final = int(os.environ.get("PAIRS", "120"))
 """So many commands, each with a query after it; `make prove-reads` makes 10,000."""
 CLIENTS: Final = 4
 CURRENCIES: Final = ("EUR", "USD", "GBP", "CHF")

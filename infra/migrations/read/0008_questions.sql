@@ -65,7 +65,8 @@ create table templates.products_sums (
 );
 select begin_generation('products', 1);
 
--- The list of customers in each of its orders, in the template and in every generation there is.
+-- The list of customers in each of its orders, and a customer's orders of one status: in the
+-- templates and in every generation there is.
 do $$
 declare
   name text;
@@ -80,6 +81,16 @@ begin
     execute format('create index on %s (orders desc, customer_id desc, currency desc)', name);
     execute format('create index on %s (last_order_at desc, customer_id desc, currency desc)', name);
     execute format('create index on %s using gin (lower(customer_id) gin_trgm_ops)', name);
+  end loop;
+  for name in
+    select 'templates.customer_orders'
+    union all
+    select format('customer_orders_%s', generation) from generations
+    where read_model = 'customer_orders'
+  loop
+    execute format(
+      'create index on %s (customer_id, status, placed_at desc, order_id desc)', name
+    );
   end loop;
 end
 $$;
