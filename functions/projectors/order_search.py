@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ordering.domain.events import OrderLineRemoved, OrderPlaced, ShippingAddressChanged
 from ordering.read_side.documents import order_document, order_item
@@ -13,6 +13,8 @@ from ordering.read_side.shapes import Document, OneRow
 if TYPE_CHECKING:
     from ordering.delivery.published import PublishedEvent
     from ordering.domain.values import Address
+
+_TEXTS: Final = ("order", "billing", "shipping", "lines", "tracking")
 
 
 def fold(document: Document | None, published: PublishedEvent) -> Document:
@@ -48,9 +50,6 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
         now["skus"] = sorted({sku for sku, _ in now["lines"].values()})
         now["search"] = searchable("\n".join(_texts(now)))
     return now
-
-
-_TEXTS = ("order", "billing", "shipping", "lines", "tracking")
 
 
 def _names(address: Address) -> list[str]:

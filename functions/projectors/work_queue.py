@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ordering.domain.events import (
     FulfilmentStarted,
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ordering.delivery.published import PublishedEvent
     from ordering.domain.values import Stage
 
-_FACTS = {
+_FACTS: Final = {
     OrderConfirmed: {"is_confirmed": True},
     OrderHeld: {"is_held": True},
     OrderReleased: {"is_held": False},
