@@ -238,7 +238,7 @@ def in_order(fields: dict[str, str]) -> dict[str, str]:
 
 
 @settings(
-    max_examples=30,
+    max_examples=18,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     database=None,

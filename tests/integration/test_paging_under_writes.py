@@ -21,7 +21,7 @@ from tests.integration.requests import VARIABLES, body_of, request
 from tests.shared import eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from ordering.domain.events import OrderEvent
     from ordering.runtime.postgres import Database
@@ -61,20 +61,23 @@ class Writer:
     def _work(self) -> None:
         database = self._databases.open("read", "ordering_projector")
         while not self._is_over.is_set():
-            number = THERE + self.written
+            number = 2 * THERE + self.written
             customer_id = MANY if number % 2 else f"CUSTOMER-NEW-{number}"
-            write(database, number, life(number, customer_id))
+            write(database, [life(number, customer_id)], number)
             self.written += 1
 
 
-def write(database: Database, number: int, facts: list[OrderEvent]) -> str:
-    """Apply an order's events in every read model; by the hundred they come at the same times."""
-    order_id = new_order()
-    times = [PAST + timedelta(hours=number % 3 + n) for n in range(len(facts))]
-    event = batch({0: records_of(order_id, facts, times)}, number * 10)
+def write(database: Database, lives: Sequence[list[OrderEvent]], first: int = 0) -> list[str]:
+    """Apply orders' events in every read model; by the hundred they come at the same times."""
+    orders = {new_order(): facts for facts in lives}
+    records: list[bytes | None] = []
+    for number, (order_id, facts) in enumerate(orders.items(), start=first):
+        times = [PAST + timedelta(hours=number % 3 + n) for n in range(len(facts))]
+        records += records_of(order_id, facts, times)
+    event = batch({0: records}, first * 10)
     for function in PROJECTORS:
         assert function.using(database)(event, None)["batchItemFailures"] == []
-    return order_id
+    return [*orders]
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +86,8 @@ def there(databases: Databases) -> Iterator[dict[str, set[str]]]:
     with databases.borrowed():
         empty_read_side(databases.owner("read"))
         database = databases.open("read", "ordering_projector")
-        own = [write(database, n, life(n, f"CUSTOMER-{n}")) for n in range(THERE)]
-        of_one = [write(database, n, life(n, MANY)) for n in range(THERE)]
+        own = write(database, [life(n, f"CUSTOMER-{n}") for n in range(THERE)])
+        of_one = write(database, [life(n, MANY) for n in range(THERE)], THERE)
         yield {
             "order_id": {*own, *of_one},
             "customer_id": {f"CUSTOMER-{n}" for n in range(THERE)},

@@ -202,7 +202,7 @@ def combinations() -> list[dict[str, str]]:
     found = []
     for count in range(len(VALUES) + 1):
         for names in itertools.combinations(VALUES, count):
-            for _ in range(3):
+            for _ in range(2):
                 fields: dict[str, str] = {}
                 for name in names:
                     fields |= chance.choice(VALUES[name])
@@ -228,7 +228,7 @@ def test_every_combination_of_filters_reads_a_bounded_number_of_orders(
             assert cost.sorted <= MOST_HITS + 1, fields
     with capsys.disabled():
         print("\nsearch_orders:", dict(seen))  # noqa: T201 - how often a page is short is of interest
-    assert seen["pages"] > 400
+    assert seen["pages"] > 300
 
 
 @pytest.mark.parametrize("q", ["101", "big", "quince"])

@@ -207,6 +207,8 @@ class Client:
 def test_no_answer_lacks_a_command_without_saying_so(
     stack: RunningStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if stack.kafka != "apache":
+        pytest.skip("tokens are the same whatever carries the events")
     clients = [Client(stack, number) for number in range(CLIENTS)]
     began = time.monotonic()
     with ThreadPoolExecutor(CLIENTS) as threads, Delays(stack):
