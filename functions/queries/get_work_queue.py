@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from ordering.runtime.postgres import Row
 
 PAGE: Final = Keyset({"since": KeyType.INSTANT, "order_id": KeyType.UUID}, is_ascending=True)
-_AGE: Final = "round(extract(epoch from greatest(statement_timestamp() - since, '0')), 3)"
+# With clocks that differ, since may lie ahead; where nothing waits, it is null, and so is the age.
+_AGE: Final = """case when since > statement_timestamp() then 0
+  else round(extract(epoch from statement_timestamp() - since), 3) end"""
 _SQL: Final = """
 select * from (
   select 'stage' as kind, json_build_object(

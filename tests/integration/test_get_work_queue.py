@@ -98,7 +98,11 @@ def test_an_order_is_in_every_stage_that_its_definition_says(
     projector: Database, queries: Database, past: Sequence[OrderEvent], stages: list[str]
 ) -> None:
     an_order(projector, *past)
-    counted = {each["stage"]: each["waiting"] for each in ask(queries)["stages"]}
+    counts = ask(queries)["stages"]
+    counted = {each["stage"]: each["waiting"] for each in counts}
+    for each in counts:
+        is_empty = each["waiting"] == 0
+        assert (each["oldest_since"] is None, each["oldest_age_seconds"] is None) == (is_empty,) * 2
     assert [stage for stage, count in counted.items() if count] == stages
     assert len(counted) == 7
     for stage, count in counted.items():
