@@ -7,10 +7,14 @@ One customer has every twentieth order, and the orders of eight hours share thei
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import uuid
 from typing import Final
 
 import psycopg2
 
+ORDER: Final = str(uuid.UUID(hashlib.md5(b"order 1").hexdigest()))  # noqa: S324 - no secret
+"""The id of one of the orders."""
 _MAKE: Final = """
 set statement_timeout = 0;
 set maintenance_work_mem = '256MB';

@@ -9,6 +9,7 @@ from ordering.domain import events
 from ordering.domain.parts import PARTS
 from ordering.read_side.documents import (
     costs_nothing,
+    happened_at,
     money,
     order_document,
     upserted,
@@ -110,8 +111,8 @@ def _all_cancelled(document: Document) -> Document:
 def _changes(document: Document, published: PublishedEvent, time: str) -> Document:  # noqa: C901, PLR0911, PLR0912 - one case per event
     """Return the fields that the event itself changes, besides those in its ``after``."""
     match published.fact:
-        case events.OrderConfirmed(confirmed_at=then):
-            return {"confirmed_at": (then and rfc3339(then)) or time}
+        case events.OrderConfirmed():
+            return {"confirmed_at": rfc3339(happened_at(published))}
         case events.OrderCompleted():
             return {"completed_at": time}
         case events.OrderCancelled(reason=reason):

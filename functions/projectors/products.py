@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from ordering.domain.events import OrderConfirmed, OrderLineRemoved, OrderPlaced
-from ordering.read_side.business_time import business_zone, day_of, happened_at
+from ordering.read_side.business_time import business_zone, day_of
 from ordering.read_side.documents import (
     costs_nothing,
+    happened_at,
     order_document,
     with_entries,
     write_amount,
@@ -57,11 +58,11 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
         spans = {"day": day, "month": f"{day[:7]}-01"}
         now[SHARE] = with_entries(
             before[SHARE],
-            (
+            [
                 ({"span": span, "day": begin, "currency": currency, "sku": sku}, numbers)
                 for sku, numbers in entries.items()
                 for span, begin in spans.items()
-            ),
+            ],
             currency,
         )
     return now

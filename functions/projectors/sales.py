@@ -6,8 +6,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from ordering.domain.events import OrderConfirmed, OrderPlaced, ReturnReceived
-from ordering.read_side.business_time import business_zone, day_of, happened_at
-from ordering.read_side.documents import costs_nothing, order_document, with_entries, write_amount
+from ordering.read_side.business_time import business_zone, day_of
+from ordering.read_side.documents import (
+    costs_nothing,
+    happened_at,
+    order_document,
+    with_entries,
+    write_amount,
+)
 from ordering.read_side.projection import ProjectorFunction
 from ordering.read_side.shapes import SHARE, Document, Sums
 

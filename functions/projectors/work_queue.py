@@ -13,8 +13,7 @@ from ordering.domain.events import (
     OrderReleased,
 )
 from ordering.domain.stages import Progress, stages_of
-from ordering.read_side.business_time import happened_at
-from ordering.read_side.documents import costs_nothing, order_document, write_amount
+from ordering.read_side.documents import costs_nothing, happened_at, order_document, write_amount
 from ordering.read_side.freshness import rfc3339
 from ordering.read_side.projection import ProjectorFunction
 from ordering.read_side.shapes import ROWS, SHARE, Document, RowsAndSums, SeveralRows, Sums

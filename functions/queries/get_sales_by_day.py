@@ -34,13 +34,13 @@ where (%(from)s is null or day >= %(from)s::date) and (%(to)s is null or day < %
 order by day, currency limit %(limit)s
 """
 _AMOUNTS: Final = {
-    **{
-        name: name
-        for name in (
-            *("gross", "discounts", "tax", "shipping"),
-            *("cancelled", "returned", "refunded"),
-        )
-    },
+    "gross": "gross",
+    "discounts": "discounts",
+    "tax": "tax",
+    "shipping": "shipping",
+    "cancelled": "cancelled",
+    "returned": "returned",
+    "refunded": "refunded",
     "net": "gross - discounts + tax + shipping - cancelled - returned",
 }
 SQL: Final = _SQL.format(

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from ordering.domain.sent import SentCurrency, SentDate
-from ordering.domain.validation import fields_error, not_reversed
+from ordering.domain.validation import needs_currency, not_reversed
 from ordering.domain.values import PageLimit, Value
 from ordering.read_side.answers import Answer, SignedMoney
 from ordering.read_side.documents import money
@@ -94,10 +94,8 @@ class GetTopProducts(Value):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         not_reversed(self.from_, self.to)
-        if self.order_by == "revenue" and self.currency is None:
-            raise fields_error(
-                ["/currency"], "say which currency: amounts of several cannot be compared"
-            )
+        if self.order_by == "revenue":
+            needs_currency(self.currency)
         return self
 
 

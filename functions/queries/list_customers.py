@@ -8,7 +8,7 @@ from pydantic import AfterValidator, model_validator
 from typing_extensions import TypedDict
 
 from ordering.domain.sent import SentCurrency, SentText64
-from ordering.domain.validation import fields_error
+from ordering.domain.validation import needs_currency
 from ordering.domain.values import PageLimit, Value
 from ordering.read_side.answers import Answer, CurrencySummary
 from ordering.read_side.paging import Keyset, KeyType
@@ -95,10 +95,8 @@ class ListCustomers(Value):
 
     @model_validator(mode="after")
     def _compares_one_currency(self) -> Self:
-        if self.order_by == "value" and self.currency is None:
-            raise fields_error(
-                ["/currency"], "say which currency: amounts of several cannot be compared"
-            )
+        if self.order_by == "value":
+            needs_currency(self.currency)
         return self
 
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from typing_extensions import TypedDict
 
 from ordering.domain.sent import AmountToCompare, SentCurrency, SentInstant
-from ordering.domain.validation import fields_error, not_reversed
+from ordering.domain.validation import fields_error, needs_currency, not_reversed
 from ordering.domain.values import CustomerId, PageLimit, Sku, Status, Value, digits_problem
 from ordering.read_side.answers import Answer, OrderItem
 from ordering.read_side.paging import Keyset, KeyType
@@ -115,12 +115,8 @@ class SearchOrders(Value):
         not_reversed(self.from_, self.to)
         not_reversed(self.min_total, self.max_total, "max_total", "min_total")
         amounts = {"/min_total": self.min_total, "/max_total": self.max_total}
-        needs_one = self.order_by == "total" or any(a is not None for a in amounts.values())
-        if needs_one and self.currency is None:
-            raise fields_error(
-                ["/currency"],
-                "say which currency: amounts of several cannot be compared",
-            )
+        if self.order_by == "total" or any(a is not None for a in amounts.values()):
+            needs_currency(self.currency)
         for pointer, amount in amounts.items():
             if amount is None or self.currency is None:
                 continue

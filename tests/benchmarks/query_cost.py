@@ -9,12 +9,10 @@ of warm connections. The handlers log to the standard output, this to the error 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import statistics
 import sys
 import tempfile
 import time
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -23,13 +21,12 @@ from ordering.read_side.query import PLANS
 from ordering.runtime.postgres import Database
 from tests.databases import empty_read_side, running_databases
 from tests.integration.requests import VARIABLES, request
-from tests.large_read_side import make_large
+from tests.large_read_side import ORDER, make_large
 
 if TYPE_CHECKING:
     from tests.databases import Databases
 
 SIZES: Final = (2_000, 20_000, 200_000)
-ORDER: Final = str(uuid.UUID(hashlib.md5(b"order 1").hexdigest()))  # noqa: S324 - as make_large
 QUESTIONS: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "an order": ("get_order", {"order_id": ORDER}),
     "its history": ("get_order_history", {"order_id": ORDER}),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import random
-import uuid
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +16,7 @@ from ordering.read_side.searching import GLANCED_AT, MOST_HITS, MOST_WALKED
 from ordering.runtime.postgres import Database
 from tests.databases import empty_read_side
 from tests.integration.requests import VARIABLES, body_of, request
-from tests.large_read_side import make_large
+from tests.large_read_side import ORDER, make_large
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +29,6 @@ BIG: Final = 5_000
 """Tables with more rows are never read one row after the other."""
 LIMIT: Final = 20
 QUERIES: Final[dict[str, HttpFile]] = {file.stem: file for file in files_of("queries")}
-ORDER: Final = str(uuid.UUID(hashlib.md5(b"order 1").hexdigest()))  # noqa: S324 - as make_large
 LONG_AGO: Final = "2024-02-01T00:00:00Z"
 
 

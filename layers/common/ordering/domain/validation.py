@@ -28,6 +28,18 @@ def not_reversed(first: Any, last: Any, field: str = "to", its_first: str = "fro
         raise fields_error([f"/{field}"], f"must not be less than {its_first}")
 
 
+def needs_currency(currency: str | None) -> None:
+    """Refuse to compare amounts of no currency in particular.
+
+    Raises:
+        PydanticCustomError: no currency is named.
+    """
+    if currency is None:
+        raise fields_error(
+            ["/currency"], "say which currency: amounts of several cannot be compared"
+        )
+
+
 def members(sent: object) -> Mapping[str, Any]:
     """Return the members of an object that was sent, or is made already; of all else none."""
     if isinstance(sent, BaseModel):

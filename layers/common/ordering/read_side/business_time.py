@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from ordering.domain.events import OrderConfirmed
 from ordering.runtime.settings import BusinessTime, read_settings
 
 if TYPE_CHECKING:
     from datetime import datetime, tzinfo
-
-    from ordering.delivery.published import PublishedEvent
 
 
 def business_zone() -> ZoneInfo:
@@ -29,10 +26,3 @@ def business_zone() -> ZoneInfo:
 def day_of(at: datetime, zone: tzinfo) -> str:
     """Return the day (ISO 8601) in which a moment lies."""
     return at.astimezone(zone).date().isoformat()
-
-
-def happened_at(published: PublishedEvent) -> datetime:
-    """Return when an event happened: it was recorded then, or, if it is imported, says its own."""
-    fact = published.fact
-    confirmed_at = fact.confirmed_at if isinstance(fact, OrderConfirmed) else None
-    return confirmed_at or published.time

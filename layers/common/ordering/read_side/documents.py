@@ -5,13 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from ordering.domain.events import OrderCancelled, OrderPlaced
+from ordering.domain.events import OrderCancelled, OrderConfirmed, OrderPlaced
 from ordering.domain.values import amount_fields, instant_fields, round_to_currency
 
 from .freshness import rfc3339
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from ordering.delivery.published import PublishedEvent
     from ordering.domain.events import OrderEvent
@@ -45,20 +46,25 @@ def write_part(part: Part | OrderEvent, currency: str) -> dict[str, Any]:
     return written
 
 
+def happened_at(published: PublishedEvent) -> datetime:
+    """Return when an event happened: it was recorded then, or, if it is imported, says its own."""
+    fact = published.fact
+    confirmed_at = fact.confirmed_at if isinstance(fact, OrderConfirmed) else None
+    return confirmed_at or published.time
+
+
 def with_entries(
     share: Iterable[dict[str, Any]],
-    entries: Iterable[tuple[Mapping[str, str], Mapping[str, int | Decimal]]],
+    entries: Sequence[tuple[Mapping[str, str], Mapping[str, int | Decimal]]],
     currency: str,
 ) -> list[dict[str, Any]]:
     """Return an order's share of a ledger with entries added: each to the part with its keys.
 
-    An entry is the keys and the numbers, all of the ledger's; Decimals are amounts in the currency.
+    There is one entry at least. It is the keys and the numbers, all of the ledger's; Decimals are
+    amounts in the currency.
     """
-    parts: dict[tuple[str, ...], dict[str, Any]] = {}
-    entries = list(entries)
-    keys = list(entries[0][0]) if entries else []
-    for part in share if entries else ():
-        parts[tuple(part[key] for key in keys)] = part
+    keys = entries[0][0].keys()
+    parts = {tuple(part[key] for key in keys): part for part in share}
     for its_keys, numbers in entries:
         known = parts.get(key := tuple(its_keys.values()), {})
         parts[key] = {**its_keys} | {
@@ -67,7 +73,7 @@ def with_entries(
             else known.get(name, 0) + number
             for name, number in numbers.items()
         }
-    return [*parts.values()] if entries else [*share]
+    return [*parts.values()]
 
 
 def costs_nothing(published: PublishedEvent) -> bool:

@@ -24,7 +24,6 @@ from ordering.runtime.http import (
     json_response,
 )
 from ordering.runtime.observability import Measure, log_event
-from ordering.runtime.postgres import Database
 from ordering.runtime.problem_types import ProblemType
 from ordering.runtime.settings import ReadSide, Waiting, function_stem, read_settings
 
@@ -106,6 +105,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
 
     side = ReadSide
     kind = "Query"
+    on_connect = PLANS
 
     def __init__(
         self,
@@ -136,11 +136,6 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         self._longest_wait = int(waiting.longest_wait_seconds)
         self._waiting_callers = int(waiting.waiting_callers)
         super().__init__()
-
-    def _open(self) -> Database:
-        settings = read_settings(self.side)
-        authentication = settings.database_authentication
-        return Database(settings.conninfo, authentication, function_stem(), on_connect=PLANS)
 
     def _respond(self, request: Request) -> tuple[Response, str]:
         response = self._response_to(request)

@@ -272,18 +272,18 @@ class RowsAndSums(Shape):
 
 
 def _moves(change: Change) -> Iterator[Document]:
-    before = _counted(change.before)
-    after = _counted(change.document)
+    shares = [document[SHARE] if document else [] for document in (change.before, change.document)]
+    if shares[0] == shares[1]:
+        return
+    before, after = map(_counted, shares)
     for sign, parts in ((-1, before - after), (1, after - before)):
         for part in parts.elements():
             yield {"sign": sign, **dict(part)}
 
 
-def _counted(document: Document | None) -> Counter[tuple[tuple[str, Any], ...]]:
+def _counted(share: list[Document]) -> Counter[tuple[tuple[str, Any], ...]]:
     """Return the parts of a share: those that stay as they were need not be moved."""
-    return (
-        Counter(tuple(sorted(part.items())) for part in document[SHARE]) if document else Counter()
-    )
+    return Counter(tuple(sorted(part.items())) for part in share)
 
 
 def table_of(read_model: str, generation: int, part: str = "") -> str:

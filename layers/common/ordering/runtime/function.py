@@ -44,9 +44,11 @@ class DatabaseFunction:
     """A function with one database, connected to by its first invocation and kept.
 
     ``side`` says which: commands have the write side's, queries and projectors the read side's.
+    ``on_connect`` is the statement that each connection begins with, if any.
     """
 
     side: ClassVar[type[WriteSide | ReadSide]]
+    on_connect: ClassVar[str] = ""
 
     def __init__(self) -> None:
         # Where it is deployed, a setting that is missing ends the cold start and names itself.
@@ -72,7 +74,12 @@ class DatabaseFunction:
 
     def _open(self) -> Database:
         settings = read_settings(self.side)
-        return Database(settings.conninfo, settings.database_authentication, function_stem())
+        return Database(
+            settings.conninfo,
+            settings.database_authentication,
+            function_stem(),
+            on_connect=self.on_connect,
+        )
 
 
 class HttpFunction(DatabaseFunction, ABC):
