@@ -22,7 +22,7 @@ from tests.domain.largest_order import (
 )
 
 if TYPE_CHECKING:
-    from tests.running_stack import RunningStack
+    from tests.running_stack import Answer, RunningStack
 
 pytestmark = pytest.mark.system
 
@@ -68,6 +68,16 @@ def insert(stack: RunningStack, order: LargestOrder, first: int) -> None:
         )
 
 
+def read_what_is_fresh(stack: RunningStack, token: str) -> Answer:
+    """Ask as a client does: an answer that says it is stale is no failure; ask again."""
+    for _ in range(6):
+        answer = stack.read(ORDER_ID, token)
+        assert answer.status in (200, 404), answer  # 404: nothing of it is there yet
+        if answer.status == 200 and answer.headers["read-model-stale"] == "?0":
+            return answer
+    raise AssertionError(f"still not projected: {answer.status} {answer.headers}")
+
+
 def test_the_largest_order_is_published_and_read(stack: RunningStack) -> None:
     order = up_to_its_largest_event()
     insert(stack, order, 1)
@@ -82,13 +92,11 @@ def test_the_largest_order_is_published_and_read(stack: RunningStack) -> None:
         )
         ((size,),) = cursor.fetchall()
     assert 0.8 * MAX_EVENT_BYTES < size < 1.15 * MAX_EVENT_BYTES
-    read = stack.read(ORDER_ID, received.token)
-    assert (read.status, read.headers["read-model-stale"]) == (200, "?0")
+    read_what_is_fresh(stack, received.token)
     first_later = len(order.events) + 1
     grown_up(order)
     insert(stack, order, first_later)
-    read = stack.read(ORDER_ID, f"{ORDER_ID}.{len(order.events)}")
-    assert (read.status, read.headers["read-model-stale"]) == (200, "?0")
+    read = read_what_is_fresh(stack, f"{ORDER_ID}.{len(order.events)}")
     assert len(json.dumps(read.body, ensure_ascii=False).encode()) > 0.9 * MAX_ANSWER_BYTES
     expected = reduce(order_details.fold, order.published(), None)
     assert expected is not None
