@@ -71,22 +71,31 @@ class PostgresCluster:
         logs: Logs,
         logs_directory: Path,
         max_connections: int = 200,
+        settings: Mapping[str, str] | None = None,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`passwords` has one for the superuser, the owner and every login role there is to be."""
+        """`passwords` has one for the superuser, the owner and every login role there is to be.
+
+        `settings` are of the server, where they differ from those on one machine.
+        """
         self.name = name
         self.port = port
         self._data = directory / name
         self._passwords = passwords
         self._user = _SYSTEM_USER if os.geteuid() == 0 else None
-        settings = {"port": str(port), "max_connections": str(max_connections), **_SETTINGS}
+        all_settings = {
+            "port": str(port),
+            "max_connections": str(max_connections),
+            **_SETTINGS,
+            **(settings or {}),
+        }
         self.child = Child(
             f"the {name} database",
             Launch(
                 (
                     str(_BINARIES / "postgres"),
                     *("-D", str(self._data)),
-                    *(f"--{key}={value}" for key, value in settings.items()),
+                    *(f"--{key}={value}" for key, value in all_settings.items()),
                 ),
                 log=logs_directory / f"postgres-{name}.log",
                 answers=self._is_ready,

@@ -1,0 +1,1 @@
+"""The model that the decision replaces: one normalised PostgreSQL for commands and questions."""
