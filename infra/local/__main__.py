@@ -39,6 +39,7 @@ def main() -> int:
         kafka=options.kafka,
         scope_prefix=options.scope_prefix,
         state_dir=options.state_dir.resolve(),
+        database_memory=options.database_memory,
     )
     try:
         status: int = options.run(settings, options)
@@ -56,6 +57,7 @@ def _up(settings: Settings, options: argparse.Namespace) -> int:
         arguments = [f"--port={settings.port}", f"--kafka={settings.kafka}"]
         arguments += [f"--state-dir={settings.state_dir}"]
         arguments += [f"--scope-prefix={settings.scope_prefix}"]
+        arguments += [f"--database-memory={settings.database_memory}"]
         arguments += [] if settings.aws_port is None else [f"--aws-port={settings.aws_port}"]
         arguments += ["--colour"] if sys.stdout.isatty() else []
         return start_detached(settings, arguments)
@@ -180,6 +182,7 @@ def _parser() -> argparse.ArgumentParser:
         default=environment.get("SCOPE_PREFIX") or "",
         help="what comes before the names of the scopes, such as ordering/ (ScopePrefix)",
     )
+    common.add_argument("--database-memory", default="64MB", help="of each: shared_buffers")
     common.add_argument("--state-dir", type=Path, default=DEFAULT_STATE)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

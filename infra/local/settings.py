@@ -39,7 +39,8 @@ class Settings:
     """One stack: all it keeps is in `state_dir`; `cache_dir` has downloads, and outlives a reset.
 
     `scope_prefix` comes before the names of the scopes, as Cognito's resource servers have it.
-    `max_environments` is how many processes all functions together get on this machine.
+    `max_environments` is how many processes all functions together get on this machine, and
+    `database_memory` what each database server keeps in memory (shared_buffers).
     """
 
     port: int = DEFAULT_PORT
@@ -50,6 +51,7 @@ class Settings:
     cache_dir: Path = DEFAULT_STATE / "cache"
     template: Path = ROOT / "template.yaml"
     max_environments: int = field(default_factory=_default_environments)
+    database_memory: str = "64MB"
 
     def require_usable_paths(self) -> None:
         """Raise StartError when a directory has a name that something here cannot take."""

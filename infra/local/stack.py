@@ -172,6 +172,7 @@ class Stack:
                     logs=self._logs,
                     logs_directory=settings.logs_dir,
                     max_connections=settings.max_connections,
+                    memory=settings.database_memory,
                     changed=self._write_record,
                 )
                 for side in _SIDES

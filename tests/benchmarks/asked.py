@@ -1,4 +1,4 @@
-"""The questions that are asked in comparisons, of every kind, with what the data set has to find."""
+"""The questions that are asked in comparisons, of every kind, for what the data set has."""
 
 from __future__ import annotations
 
@@ -73,9 +73,11 @@ def _instants(days: Fields) -> Fields:
 
 
 KINDS: Final[dict[str, Question]] = {
-    "an order": Question("get_order", lambda s, c: {"order_id": c.choice(s.orders)}, False),
+    "an order": Question(
+        "get_order", lambda s, c: {"order_id": c.choice(s.orders)}, is_complex=False
+    ),
     "its history": Question(
-        "get_order_history", lambda s, c: {"order_id": c.choice(s.orders)}, False
+        "get_order_history", lambda s, c: {"order_id": c.choice(s.orders)}, is_complex=False
     ),
     "a customer's orders": Question(
         "list_customer_orders", lambda s, c: {"customer_id": c.choice(s.customers)}
@@ -150,7 +152,7 @@ def require_same_answers(sides: list[Side], sample: Sample, *, times: int, seed:
     Raises:
         DifferentAnswersError: two are not the same.
     """
-    chance = random.Random(seed)  # noqa: S311 - no secret
+    chance = random.Random(seed)
     compared = 0
     for kind, question in KINDS.items():
         for _ in range(times):
@@ -171,7 +173,7 @@ def require_same_answers(sides: list[Side], sample: Sample, *, times: int, seed:
     return compared
 
 
-def _without_ages(body: Any) -> Any:  # noqa: ANN401 - any JSON
+def _without_ages(body: Any) -> Any:
     if isinstance(body, dict):
         return {n: _without_ages(value) for n, value in body.items() if n not in _PASSING}
     return [_without_ages(each) for each in body] if isinstance(body, list) else body

@@ -70,7 +70,7 @@ class RecordingDatabase(Database):
         super().__init__(conninfo, "none", "benchmark")
         self.statements: list[tuple[str, Mapping[str, Any]]] = []
 
-    def rows_meanwhile(self, *asked: Any) -> Any:  # noqa: ANN401 - as its base
+    def rows_meanwhile(self, *asked: Any) -> Any:
         self.statements.append(asked[:2])
         return super().rows_meanwhile(*asked)
 

@@ -98,7 +98,7 @@ async def measure(record: StackRecord, token: str, count: int) -> None:
     operator = {"authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(base_url=url, headers=operator) as session:
 
-        async def expect(status: int, method: str, path: str, **request: Any) -> Any:  # noqa: ANN401 - aiohttp's own
+        async def expect(status: int, method: str, path: str, **request: Any) -> Any:
             async with session.request(method, path, **request) as answer:
                 body = await answer.json()
                 if answer.status != status:

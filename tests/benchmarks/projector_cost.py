@@ -63,7 +63,7 @@ def life(chance: random.Random) -> list[bytes]:
 
 def topic(events: int) -> list[bytes]:
     """Return so many records of orders that go on side by side, as on a busy partition."""
-    chance = random.Random(1)  # noqa: S311 - the same lives each time
+    chance = random.Random(1)
     records: list[bytes] = []
     while len(records) < events:
         lives = [life(chance) for _ in range(50)]
@@ -116,7 +116,7 @@ def race(
 
 
 def rows_of(
-    projector: Any,  # noqa: ANN401 - a projector's module
+    projector: Any,
     values: Sequence[bytes],
     documents: dict[str, Document],
 ) -> list[tuple[str, int, str]]:

@@ -67,7 +67,7 @@ class RecordingDatabase(Database):
 
     asked: tuple[str, Any] = ("", None)
 
-    def rows_meanwhile(self, *asked: Any) -> Any:  # noqa: ANN401 - as its base
+    def rows_meanwhile(self, *asked: Any) -> Any:
         self.asked = asked[:2]
         return super().rows_meanwhile(*asked)
 

@@ -7,8 +7,6 @@ import random
 import re
 from datetime import datetime
 from decimal import Decimal
-from functools import reduce
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
 
 LIVES = 12
 STEPS_OF_A_LIFE = 60
-SCHEMA = Path(unified.__file__).parent / "schema.sql"
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(Z|\+00:00)")
 _TASKS = "select stage from order_tasks where order_id = %(id)s"
 _POSTED = """
@@ -48,12 +45,12 @@ from line_postings where order_id = %(id)s group by sku
 """
 
 
-def masked(document: Any) -> Any:  # noqa: ANN401 - any JSON
+def masked(document: Any) -> Any:
     """Return it without times, which are each side's own."""
     return json.loads(_INSTANT.sub("<time>", json.dumps(document)))
 
 
-def without_times(value: Any) -> Any:  # noqa: ANN401 - any part of an order
+def without_times(value: Any) -> Any:
     """Return it without times, and with amounts that are equal whatever their digits."""
     if isinstance(value, dict):
         return {name: without_times(each) for name, each in value.items()}
@@ -62,9 +59,12 @@ def without_times(value: Any) -> Any:  # noqa: ANN401 - any part of an order
     return None if isinstance(value, datetime) else value
 
 
-def fold(projector: Any, published: Sequence[PublishedEvent]) -> dict[str, Any]:  # noqa: ANN401 - a projector's module
-    document: dict[str, Any] = reduce(projector.fold, published, None)
-    return document
+def fold(projector: Any, published: Sequence[PublishedEvent]) -> dict[str, Any]:
+    document: Any = None
+    for event in published:
+        document = projector.fold(document, event)
+    folded: dict[str, Any] = document
+    return folded
 
 
 class TwoLives:
@@ -154,7 +154,7 @@ def place(databases: Databases) -> Iterator[str]:
         owner = databases.owner("read")
         owner.rows("create schema unified")
         owner.rows("set search_path = unified, public")
-        owner.rows(SCHEMA.read_text())
+        owner.rows(unified.SCHEMA.read_text())
         yield (
             databases.conninfo("read", "ordering_owner") + " options='-csearch_path=unified,public'"
         )
@@ -165,7 +165,7 @@ def place(databases: Databases) -> Iterator[str]:
 def test_commands_and_questions_are_answered_alike(
     databases: Databases, place: str, number: int
 ) -> None:
-    chance = random.Random(number)  # noqa: S311 - the same lives each time
+    chance = random.Random(number)
     write = databases.owner("write")
     owner = Database(place, "none", "test")
     ours = Side(OURS, databases.open("write", "ordering_command"), owner)

@@ -39,7 +39,6 @@ _BINARIES: Final = Path(str(_PACKAGE)) / "pginstall" / "bin"
 _SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": HOST,
     "unix_socket_directories": "",
-    "shared_buffers": "64MB",
     "wal_level": "replica",
     "max_wal_size": "512MB",
     "min_wal_size": "64MB",
@@ -71,23 +70,23 @@ class PostgresCluster:
         logs: Logs,
         logs_directory: Path,
         max_connections: int = 200,
-        settings: Mapping[str, str] | None = None,
+        memory: str = "64MB",
         changed: Callable[[], None] = lambda: None,
     ) -> None:
         """`passwords` has one for the superuser, the owner and every login role there is to be.
 
-        `settings` are of the server, where they differ from those on one machine.
+        `memory` is what it keeps of its files (shared_buffers).
         """
         self.name = name
         self.port = port
         self._data = directory / name
         self._passwords = passwords
         self._user = _SYSTEM_USER if os.geteuid() == 0 else None
-        all_settings = {
+        settings = {
             "port": str(port),
             "max_connections": str(max_connections),
+            "shared_buffers": memory,
             **_SETTINGS,
-            **(settings or {}),
         }
         self.child = Child(
             f"the {name} database",
@@ -95,7 +94,7 @@ class PostgresCluster:
                 (
                     str(_BINARIES / "postgres"),
                     *("-D", str(self._data)),
-                    *(f"--{key}={value}" for key, value in all_settings.items()),
+                    *(f"--{key}={value}" for key, value in settings.items()),
                 ),
                 log=logs_directory / f"postgres-{name}.log",
                 answers=self._is_ready,

@@ -28,6 +28,7 @@ import psutil
 from infra.local.settings import ROOT
 from operations.migrate import migrate
 from ordering.runtime.postgres import Database
+from tests.benchmarks import unified
 from tests.benchmarks.servers import UNIFIED, Servers, running_servers
 
 from . import loading
@@ -49,7 +50,8 @@ _SOURCES: Final = (
     "layers/common/ordering/read_side/shape*.py",
     "functions/projectors/*.py",
     "infra/migrations/*/*.sql",
-    "tests/benchmarks/data/*.py",
+    "tests/benchmarks/data/li*.py",
+    "tests/benchmarks/data/loading.py",
     "tests/benchmarks/unified/rows.py",
     "tests/benchmarks/unified/schema.sql",
 )
@@ -106,8 +108,8 @@ def require_room(orders: int, directory: Path) -> None:
     needed, free = orders * _BYTES_PER_ORDER + 1024**3, shutil.disk_usage(directory).free
     if free < needed:
         raise TooLittleError(
-            f"{orders:,} orders need {needed / 1e9:.0f} GB in {directory}, where {free / 1e9:.0f} GB"
-            " are free; free some, or ask for fewer orders (ORDERS=)"
+            f"{orders:,} orders need {needed / 1e9:.0f} GB in {directory}, where"
+            f" {free / 1e9:.0f} GB are free; free some, or ask for fewer orders (ORDERS=)"
         )
     if (memory := psutil.virtual_memory().available) < _LEAST_MEMORY:
         raise TooLittleError(
@@ -120,18 +122,20 @@ def require_room(orders: int, directory: Path) -> None:
 def copied(dataset: Dataset) -> Iterator[Servers]:
     """Run servers on a copy of the data set, which is deleted at the end."""
     parent = dataset.directory.parent.parent
-    with _scratch(parent / "running") as directory:
-        for name in ("postgres", "passwords.json"):
-            subprocess.run(
-                ["cp", "-a", "--reflink=auto", dataset.directory / name, directory / name],
-                check=True,
-            )
+    with scratch(parent / "running") as directory:
+        copy_tree(dataset.directory / "postgres", directory)
         with running_servers(directory) as servers:
             yield servers
 
 
+def copy_tree(source: Path, target: Path) -> None:
+    """Copy a file or directory into a directory, with its owners and modes."""
+    copy = shutil.which("cp") or "cp"
+    subprocess.run([copy, "-a", "--reflink=auto", source, target], check=True)
+
+
 @contextlib.contextmanager
-def _scratch(parent: Path) -> Iterator[Path]:
+def scratch(parent: Path) -> Iterator[Path]:
     """Return an empty directory, deleted at the end also where a signal ends the benchmark."""
     parent.mkdir(parents=True, exist_ok=True)
     for old in parent.iterdir():  # of a benchmark that was killed
@@ -164,7 +168,7 @@ def _make(directory: Path, orders: int, workers: int) -> dict[str, Any]:
             migrate(database, ROOT / "infra" / "migrations" / side)
             database.close()
         loading.run_statements(read, [loading.UNFILLED])
-        schema = (Path(loading.unified.__file__).parent / "schema.sql").read_text()
+        schema = unified.SCHEMA.read_text()
         loading.run_statements(theirs, [schema, loading.GRANTS])
         indexes = loading.drop_indexes(theirs)
         began = time.monotonic()

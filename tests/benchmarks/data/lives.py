@@ -1,8 +1,8 @@
 """TPC-H's orders (tpchgen-cli), each led through a plausible life by its own dates and flags.
 
-Quantities, prices, discounts, taxes, dates of shipping and receiving are TPC-H's. What TPC-H has not
-(payments, holds, coupons, notes, cancellations) is drawn from a seeded generator, per order. Lives end
-at ``NOW``, the day after the last order: what would be later has not happened yet.
+Quantities, prices, discounts, taxes, dates of shipping and receiving are TPC-H's. What it has not
+(payments, holds, coupons, notes, cancellations) is drawn from a seeded generator, per order. Lives
+end at ``NOW``, the day after the last order: what would be later has not happened yet.
 """
 
 from __future__ import annotations
@@ -11,20 +11,23 @@ import random
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ordering.domain import events
 from ordering.domain.evolution import record
-from ordering.domain.order import Order
 from ordering.domain.parts import Coupon, Item, ReceivedItem, ReturnItem
 from ordering.domain.pricing import price_line
-from ordering.domain.recorded import Recorded
 from ordering.domain.values import Address
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ordering.domain.order import Order
+    from ordering.domain.recorded import Recorded
 
 NOW: Final = datetime(1998, 8, 3, tzinfo=UTC)
 """TPC-H's last order is of 1998-08-02."""
@@ -102,7 +105,7 @@ class Lives:
                 yield self._life(order, [*its_lines])
 
     def _life(self, order: list[str], lines: list[list[str]]) -> Life:
-        chance = random.Random(f"{self._seed} {order[0]}")  # noqa: S311 - data, no secret
+        chance = random.Random(f"{self._seed} {order[0]}")
         name, street, nation = self._customers[int(order[1]) - 1]
         country_name, country = self._nations[nation]
         address = Address(
@@ -241,7 +244,7 @@ class _Living:
         late = by_date[len(early) :]
         return [early, late] if late else [early]
 
-    def _ship(self, key: str, number: int, parcel: list[list[str]]) -> Any:  # noqa: ANN401 - a callable
+    def _ship(self, key: str, number: int, parcel: list[list[str]]) -> Any:
         def fact(at: datetime) -> events.OrderEvent:
             items = sorted((int(line[3]), int(line[4])) for line in parcel)
             return events.ItemsShipped(
@@ -254,7 +257,7 @@ class _Living:
 
         return fact
 
-    def _deliver(self, number: int) -> Any:  # noqa: ANN401 - a callable
+    def _deliver(self, number: int) -> Any:
         return lambda at: events.ShipmentDelivered(shipment_id=f"s{number}", delivered_at=at)
 
     def _ask_return(self, at: datetime) -> events.OrderEvent:

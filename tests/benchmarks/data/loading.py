@@ -19,9 +19,8 @@ from ordering.read_side.operation import read_model_named
 from ordering.read_side.query import READ_MODELS
 from ordering.read_side.store import ReadModelStore
 from ordering.runtime.postgres import Database
-from tests.benchmarks import unified
 from tests.benchmarks.unified.rows import Rows, moments, order_row, rows_of
-from tests.benchmarks.unified.store import KEYS, TABLES
+from tests.benchmarks.unified.tables import KEYS, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -175,7 +174,7 @@ def _merge(merged: dict[str, dict[Any, dict[str, Any]]], rows: Rows) -> None:
 _ESCAPED: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
-def _copied(value: Any) -> str:  # noqa: ANN401 - any value of a row
+def _copied(value: Any) -> str:
     if value is None:
         return r"\N"
     if isinstance(value, dict):
@@ -195,7 +194,7 @@ def _quoted(text: str | None) -> str:
 
 
 def fill_read_model(name: str, *, write: str, read: str) -> None:
-    """Fill the first generation of a read model from the log, as a rebuild does, without a limit."""
+    """Fill a read model's first generation from the log, as a rebuild does, without a limit."""
     log, store = Database(write, "none", "benchmark"), Database(read, "none", "benchmark")
     try:
         filler = Filler(EventLog(log), ReadModelStore(store, read_model_named(name)), 1)

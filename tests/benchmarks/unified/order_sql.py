@@ -152,3 +152,17 @@ STATE: Final = as_object(
     }
 )
 """An order's state as ``Order`` reads it."""
+
+ITEM: Final = {
+    **{n: f"o.{n}" for n in ("order_id", "customer_id", "reference", "currency", "version")},
+    "placed_at": instant_sql("o.placed_at"),
+    "status": "o.status",
+    "updated_at": instant_sql("o.updated_at"),
+    "total": money("o.total"),
+    "line_count": "units.line_count",
+    "item_count": "units.item_count",
+}
+OF_UNITS: Final = """cross join lateral (
+  select count(*) as line_count, sum(l.ordered - l.cancelled - l.returned) as item_count
+  from order_lines as l where l.order_id = o.order_id
+) as units"""

@@ -77,7 +77,7 @@ def moments(before: Order | None, recorded: Recorded, now: Order, at: datetime) 
     return changed
 
 
-def rows_of(  # noqa: PLR0913 - all that an event is
+def rows_of(
     before: Order | None,
     recorded: Recorded,
     now: Order,

@@ -25,6 +25,7 @@ from ordering.runtime.postgres import DatabaseUnavailableError
 
 from .order_sql import STATE
 from .rows import Rows, moments, order_row, rows_of
+from .tables import KEYS, TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,54 +50,6 @@ left join command_results as r
   on r.principal = %(principal)s and r.idempotency_key = %(idempotency_key)s
 """
 
-TABLES: Final[Mapping[str, tuple[str, str]]] = {
-    "order_lines": (
-        "order_id, line_id, sku, name, unit_price, discount, tax_rate, ordered, cancelled,"
-        " shipped, lost, delivered, returned, total, coupon_share, tax",
-        " on conflict (order_id, line_id) do update set ordered = excluded.ordered,"
-        " cancelled = excluded.cancelled, shipped = excluded.shipped, lost = excluded.lost,"
-        " delivered = excluded.delivered, returned = excluded.returned, total = excluded.total,"
-        " coupon_share = excluded.coupon_share, tax = excluded.tax",
-    ),
-    "payments": (
-        "order_id, payment_id, number, method, authorized, captured, refunded, declined",
-        " on conflict (order_id, payment_id) do update set captured = excluded.captured,"
-        " refunded = excluded.refunded, declined = excluded.declined",
-    ),
-    "shipments": (
-        "order_id, shipment_id, number, carrier, tracking_number, state, shipped_at, delivered_at,"
-        " signed_by",
-        " on conflict (order_id, shipment_id) do update set state = excluded.state,"
-        " delivered_at = excluded.delivered_at, signed_by = excluded.signed_by",
-    ),
-    "shipment_items": ("order_id, shipment_id, number, line_id, quantity", ""),
-    "returns": (
-        "order_id, return_id, number, state, requested_at",
-        " on conflict (order_id, return_id) do update set state = excluded.state",
-    ),
-    "return_items": ("order_id, return_id, number, line_id, quantity, reason", ""),
-    "received_items": ("order_id, return_id, number, line_id, quantity", ""),
-    "refunds": ("order_id, refund_id, number, payment_id, amount, reason", ""),
-    "notes": ("order_id, version, at, actor, text", ""),
-    "order_changes": ("order_id, version, event, at, actor, status, details, changes", ""),
-    "order_tasks": ("order_id, stage, since", ""),
-    "order_postings": (
-        "order_id, version, at, currency, orders, items, gross, discounts, tax, shipping,"
-        " cancelled, returned, refunded",
-        "",
-    ),
-    "line_postings": (
-        "order_id, version, line_id, at, currency, sku, sold, cancelled, returned, revenue",
-        "",
-    ),
-}
-"""Of each table but the orders' own its columns, and what follows where the row is there."""
-KEYS: Final = {
-    "order_lines": "line_id",
-    "payments": "payment_id",
-    "shipments": "shipment_id",
-    "returns": "return_id",
-}
 _DELETED: Final = {
     "removed_lines": "delete from order_lines as t using changed, jsonb_populate_recordset("
     "null::order_lines, %(removed_lines)s) as d"
@@ -117,7 +70,7 @@ _REMEMBERED: Final = (
 )
 
 _loaded: dict[str, Order] = {}
-"""The order that was loaded last, as it was before the command; an environment has one at a time."""
+"""The order that was loaded last, as it was before the command; a process has one at a time."""
 
 
 def load(
@@ -144,7 +97,7 @@ def load(
     ), result
 
 
-def append(  # noqa: PLR0913 - as the write side's
+def append(
     database: Database,
     *,
     order_id: str,
@@ -161,7 +114,9 @@ def append(  # noqa: PLR0913 - as the write side's
     """Write what the events change and the remembered answer in one statement; see the original."""
     at = datetime.now(UTC)
     before = _loaded.get(order_id) if read_version else None
-    columns, rows = _changed(order_id, before, order, events, read_version, at, metadata)
+    columns, rows = _changed(
+        order_id, before, order, events, read_version=read_version, at=at, metadata=metadata
+    )
     parameters: dict[str, Any] = {
         **columns,
         **{table: json.dumps(those) for table, those in rows.items()},
@@ -239,11 +194,12 @@ def _value(name: str) -> str:
     return f"%({name})s"
 
 
-def _changed(  # noqa: PLR0913 - all that a command gives
+def _changed(
     order_id: str,
     before: Order | None,
     order: Order,
     events: Sequence[Recorded],
+    *,
     read_version: int,
     at: datetime,
     metadata: Mapping[str, str | None],

@@ -1,0 +1,59 @@
+"""What a side costs: processor time of its processes, and what its databases write."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import psutil
+import psycopg2
+
+if TYPE_CHECKING:
+    from .contest import Place
+
+
+def processor_seconds(place: Place) -> dict[str, float]:
+    """Return the processor seconds that a side's processes have used so far, by what they are."""
+    seconds = {"database": sum(_cpu_of(_server(owner)) for owner in place.owners.values())}
+    if place.stack is None:
+        return seconds
+    runner = psutil.Process(place.stack.record.pid)
+    seconds |= {"functions": 0.0, "broker": 0.0, "runner": sum(runner.cpu_times()[:2])}
+    for child in runner.children():
+        with contextlib.suppress(psutil.Error):
+            if child.name() != "postgres":
+                seconds["broker" if child.name() == "java" else "functions"] += _cpu_of(child)
+    return seconds
+
+
+def _server(owner: str) -> psutil.Process:
+    """Return the process of the server that is connected to so."""
+    with contextlib.closing(psycopg2.connect(owner)) as connection, connection.cursor() as cursor:
+        cursor.execute("select pg_backend_pid()")
+        ((backend,),) = cursor.fetchall()
+        server = psutil.Process(backend).parent()
+    if server is None:
+        raise LookupError("the server has ended")
+    return server
+
+
+def _cpu_of(process: psutil.Process) -> float:
+    """Return the processor seconds of a process and all that it has started."""
+    own = process.cpu_times()
+    seconds: float = sum(own[:4])  # user, system, and those of its children that have ended
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            seconds += sum(child.cpu_times()[:2])
+    return seconds
+
+
+def bytes_written(place: Place) -> tuple[int, int]:
+    """Return the bytes of WAL written so far, and of all databases' files."""
+    wal = disk = 0
+    for owner in place.owners.values():
+        with contextlib.closing(psycopg2.connect(owner)) as connection, connection.cursor() as c:
+            c.execute("select pg_current_wal_lsn() - '0/0', pg_database_size(current_database())")
+            ((position, size),) = c.fetchall()
+        wal += int(position)
+        disk += size
+    return wal, disk
