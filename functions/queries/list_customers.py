@@ -15,6 +15,7 @@ from ordering.read_side.paging import Keyset, KeyType
 from ordering.read_side.query import QueryFunction
 from ordering.read_side.searching import (
     SearchedList,
+    all_of,
     has_words,
     must_be_findable,
     word_parameters,
@@ -33,27 +34,14 @@ _KEYS: Final = {
     "orders": {"orders": KeyType.COUNT, **_REST},
     "last_order": {"last_order_at": KeyType.INSTANT, **_REST},
 }
-_OF_CURRENCY: Final = "(%(currency)s is null or currency = %(currency)s)"
-_WALKED: Final = {"value": _OF_CURRENCY, "orders": "true", "last_order": "true"}
-
-
-def lists() -> dict[str, SearchedList]:
-    """Return the list in each of its orders."""
-    words = has_words("lower(customer_id)")
-    return {
-        order_by: SearchedList(
-            "customer_summary_sums",
-            Keyset(key),
-            item=f"json_build_object('customer_id', customer_id, {CURRENCY_SUMMARY})::text",
-            hits=words,
-            walked=_WALKED[order_by],
-            filters=f"{_OF_CURRENCY} and {words}",
-        )
-        for order_by, key in _KEYS.items()
-    }
-
-
-LISTS: Final = lists()
+LISTS: Final = {
+    order_by: SearchedList(
+        "customer_summary_sums",
+        Keyset(key),
+        item=f"json_build_object('customer_id', customer_id, {CURRENCY_SUMMARY})::text",
+    )
+    for order_by, key in _KEYS.items()
+}
 
 
 class CustomerInCurrency(CurrencySummary):
@@ -100,12 +88,24 @@ class ListCustomers(Value):
         return self
 
 
-def parameters(question: ListCustomers, _: Principal) -> Mapping[str, object]:
+def sql(question: ListCustomers) -> str:
     """Look first for the customers that ``q`` finds."""
+    words = has_words("lower(customer_id)", len(_words(question.q or "")))
+    of_currency = "currency = %(currency)s" if question.currency else "true"
+    return LISTS[question.order_by].sql(
+        # Those of one currency are in an index by value.
+        walked=of_currency if question.order_by == "value" else "true",
+        filters=all_of([of_currency, words]),
+        hits=words if question.q else "",
+    )
+
+
+def parameters(question: ListCustomers, _: Principal) -> Mapping[str, object]:
+    """Name what is asked for, and start behind the cursor."""
     return {
         "currency": question.currency,
         **word_parameters(_words(question.q or "")),
-        **LISTS[question.order_by].parameters(question, by_hits=question.q is not None),
+        **LISTS[question.order_by].keyset.parameters(question),
     }
 
 
@@ -117,7 +117,7 @@ def answer(question: ListCustomers, rows: Sequence[Row]) -> Answer[CustomerList]
 handler = QueryFunction(
     ListCustomers,
     read_models=["customer_summary"],
-    sql=lambda question: LISTS[question.order_by].sql,
+    sql=sql,
     parameters=parameters,
     answer=answer,
 )

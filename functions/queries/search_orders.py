@@ -17,6 +17,7 @@ from ordering.read_side.query import QueryFunction
 from ordering.read_side.searching import (
     SearchedList,
     SearchText,
+    all_of,
     has_words,
     word_parameters,
     words_of,
@@ -28,46 +29,31 @@ if TYPE_CHECKING:
     from ordering.runtime.http import Principal
     from ordering.runtime.postgres import Row
 
-_FILTERS: Final = """(%(status)s is null or status = %(status)s)
-  and (%(customer_id)s is null or customer_id = %(customer_id)s)
-  and (%(skus)s is null or skus @> %(skus)s)
-  and (%(from)s::timestamptz is null or placed_at >= %(from)s::timestamptz)
-  and (%(to)s::timestamptz is null or placed_at < %(to)s::timestamptz)
-  and (%(currency)s is null or currency = %(currency)s)
-  and (%(min_total)s::numeric is null or total >= %(min_total)s::numeric)
-  and (%(max_total)s::numeric is null or total <= %(max_total)s::numeric)
-  and """ + has_words("search")
-_WALKED: Final = {
-    "placed_at": """(%(walked_customer_id)s is null or customer_id = %(walked_customer_id)s)
-      and (%(walked_status)s is null or status = %(walked_status)s)
-      and (%(from)s::timestamptz is null or placed_at >= %(from)s::timestamptz)
-      and (%(to)s::timestamptz is null or placed_at < %(to)s::timestamptz)""",
-    "total": """currency = %(currency)s
-      and (%(min_total)s::numeric is null or total >= %(min_total)s::numeric)
-      and (%(max_total)s::numeric is null or total <= %(max_total)s::numeric)""",
+_CONDITIONS: Final = {
+    "status": "status = %(status)s",
+    "customer_id": "customer_id = %(customer_id)s",
+    "sku": "skus @> %(skus)s",
+    "from_": "placed_at >= %(from)s::timestamptz",
+    "to": "placed_at < %(to)s::timestamptz",
+    "currency": "currency = %(currency)s",
+    "min_total": "total >= %(min_total)s::numeric",
+    "max_total": "total <= %(max_total)s::numeric",
 }
-_HITS: Final = """(%(found_customer_id)s is null or customer_id = %(found_customer_id)s)
-      and (%(found_status)s is null or status = %(found_status)s)
-      and (%(skus)s is null or skus @> %(skus)s) and """ + has_words("search")
+"""By the field that asks for it."""
+_WALKED_BY: Final = {
+    "placed_at": {"customer_id", "status", "from_", "to"},
+    "total": {"currency", "min_total", "max_total"},
+}
+"""What confines the walk through an index of this order."""
 _KEYS: Final = {"placed_at": KeyType.INSTANT, "total": KeyType.AMOUNT}
-
-
-def lists() -> dict[str, SearchedList]:
-    """Return the list in each of its orders."""
-    return {
-        order_by: SearchedList(
-            "order_search",
-            Keyset({order_by: key_type, "order_id": KeyType.UUID}),
-            item="(document -> 'item')::text",
-            hits=_HITS,
-            walked=_WALKED[order_by],
-            filters=_FILTERS,
-        )
-        for order_by, key_type in _KEYS.items()
-    }
-
-
-LISTS: Final = lists()
+LISTS: Final = {
+    order_by: SearchedList(
+        "order_search",
+        Keyset({order_by: key_type, "order_id": KeyType.UUID}),
+        item="(document -> 'item')::text",
+    )
+    for order_by, key_type in _KEYS.items()
+}
 
 
 class FoundOrder(OrderItem):
@@ -125,17 +111,28 @@ class SearchOrders(Value):
         return self
 
 
-def parameters(question: SearchOrders, _: Principal) -> Mapping[str, object]:
+def sql(question: SearchOrders) -> str:
     """Look first for what an index finds; the rest is walked or filtered."""
-    of_text = question.q is not None or question.sku is not None
-    by_placed_at = question.order_by == "placed_at"
-    customer_id, status = question.customer_id, question.status
+    words = has_words("search", len(words_of(question.q or "")))
+    given = {name for name in _CONDITIONS if getattr(question, name) is not None}
+    walked_by = _WALKED_BY[question.order_by]
     # One index at a time: a customer has fewer orders than a status, as a rule.
-    status_alone = status if customer_id is None else None
-    by_others = not (of_text or by_placed_at)
+    indexed = given - {"status"} if "customer_id" in given else given
+    found_by = indexed & ({"customer_id", "status", "sku"} - walked_by)
+    return LISTS[question.order_by].sql(
+        walked=all_of(_CONDITIONS[name] for name in sorted(indexed & walked_by)),
+        filters=all_of([*(_CONDITIONS[name] for name in sorted(given)), words]),
+        hits=all_of([*(_CONDITIONS[name] for name in sorted(found_by)), words])
+        if found_by or question.q
+        else "",
+    )
+
+
+def parameters(question: SearchOrders, _: Principal) -> Mapping[str, object]:
+    """Name what is asked for, and start behind the cursor."""
     return {
-        "status": status,
-        "customer_id": customer_id,
+        "status": question.status,
+        "customer_id": question.customer_id,
         "skus": None if question.sku is None else json.dumps([question.sku]),
         "from": question.from_,
         "to": question.to,
@@ -143,14 +140,7 @@ def parameters(question: SearchOrders, _: Principal) -> Mapping[str, object]:
         "min_total": question.min_total,
         "max_total": question.max_total,
         **word_parameters(words_of(question.q or "")),
-        "walked_customer_id": customer_id,
-        "walked_status": status_alone,
-        "found_customer_id": customer_id if by_others else None,
-        "found_status": status_alone if by_others else None,
-        **LISTS[question.order_by].parameters(
-            question,
-            by_hits=of_text or (by_others and (customer_id or status) is not None),
-        ),
+        **LISTS[question.order_by].keyset.parameters(question),
     }
 
 
@@ -162,7 +152,7 @@ def answer(question: SearchOrders, rows: Sequence[Row]) -> Answer[FoundOrders]:
 handler = QueryFunction(
     SearchOrders,
     read_models=["order_search"],
-    sql=lambda question: LISTS[question.order_by].sql,
+    sql=sql,
     parameters=parameters,
     answer=answer,
 )

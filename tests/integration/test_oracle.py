@@ -21,7 +21,6 @@ from ordering.read_side import searching
 from ordering.read_side.log import LoggedEvent
 from ordering.read_side.query import PLANS, READ_MODELS
 from projectors import products, sales
-from queries import list_customers, search_orders
 from tests.databases import empty_read_side
 from tests.integration.oracle import Oracle
 from tests.integration.read_side_world import World
@@ -144,8 +143,6 @@ def shop(request: pytest.FixtureRequest, databases: Databases) -> Iterator[tuple
             patch.setattr(searching, "GLANCED_AT", 3)
             patch.setattr(searching, "MOST_HITS", 7)
             patch.setattr(searching, "MOST_WALKED", 9)
-            for question in (search_orders, list_customers):
-                patch.setattr(question, "LISTS", question.lists())
         queries = databases.open("read", "ordering_query", on_connect=PLANS)
         yield Oracle(world.history, zone), queries
         empty_read_side(world.read)

@@ -199,7 +199,6 @@ def test_a_page_ends_after_so_many_orders_and_goes_on_there(
     monkeypatch.setattr(searching, "GLANCED_AT", 2)
     monkeypatch.setattr(searching, "MOST_WALKED", 5)
     monkeypatch.setattr(searching, "MOST_HITS", 3)
-    monkeypatch.setattr(search_orders, "LISTS", search_orders.lists())
 
     def pages(**query: str) -> list[list[str]]:
         bodies = [ask(queries, **query)]

@@ -54,13 +54,14 @@ order by currency
 
 def customers(question: Any) -> str:
     """Return the statement of a page of customers, in the order that is asked for."""
+    words = has_words("lower(customer_id)", len((question.q or "").split()))
     keyset: Keyset = list_customers.LISTS[question.order_by].keyset
     return keyset.sql(f"""
 select true, false, json_build_object('customer_id', customer_id, {CURRENCY_SUMMARY})::text, {{key}}
 from (
   select * from (
     select customer_id, currency, {_SUMMED} from orders
-    where (%(currency)s is null or currency = %(currency)s) and {has_words("lower(customer_id)")}
+    where (%(currency)s is null or currency = %(currency)s) and {words}
     group by customer_id, currency
   ) as summed
   where {{after}}

@@ -16,7 +16,7 @@ from pydantic import AfterValidator
 from ordering.domain.sent import SentText200
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from ordering.runtime.postgres import Row
 
@@ -76,34 +76,44 @@ SearchText = Annotated[
 
 def word_parameters(words: Sequence[str]) -> dict[str, object]:
     """Return the parameters of ``has_words``."""
-    patterns = [like(word) for word in words]
-    return {f"word{n}": p for n, p in enumerate(patterns)} | {
-        f"word{n}": None for n in range(len(patterns), MOST_WORDS)
-    }
+    return {f"word{number}": like(word) for number, word in enumerate(words)}
 
 
-def has_words(column: str) -> str:
-    """Return the SQL condition that a column has every word."""
-    return " and ".join(
-        f"(%(word{n})s is null or {column} like %(word{n})s)" for n in range(MOST_WORDS)
-    )
+def has_words(column: str, words: int) -> str:
+    """Return the SQL condition that a column has each of so many words; none: always."""
+    return all_of(f"{column} like %(word{number})s" for number in range(words))
 
 
-_SQL: Final = """
+def all_of(conditions: Iterable[str]) -> str:
+    """Return the SQL of all conditions together; none: always."""
+    return " and ".join(conditions) or "true"
+
+
+_LOOKED_AT: Final = """
+  select is_found, is_end, item, {{key}} from (
+    select coalesce({filters}, false) as is_found, step = {most_walked} as is_end,
+      {item} as item, {{key}}
+    from (
+      select *, row_number() over (order by {order}) as step from (
+        select * from {view} where {only_then}{walked} and {{after}}
+        order by {order} limit {most_walked}
+      ) as next
+    ) as walked
+  ) as looked_at where is_found or is_end
+  {{page}}
+"""
+_ONLY_THEN: Final = "(select count(*) from hits) > {most_hits} and "
+_SEARCH: Final = """
 with glance as materialized (
   select true as is_found, false as is_end, {item} as item, {{key}} from (
-    select * from {view} where %(by_hits)s and {walked} and {{after}}
+    select * from {view} where {walked} and {{after}}
     order by {order} limit {glanced_at}
   ) as next where {filters}
   {{page}}
 ), hits as materialized (
   select * from {view}
-  where %(by_hits)s and (select count(*) from glance) < %(page_rows)s and {hits}
+  where (select count(*) from glance) < %(page_rows)s and {hits}
   limit {most_hits} + 1
-), walked as not materialized (
-  select *, row_number() over (order by {order}) as step from (
-    select * from {view} where {walked} and {{after}} order by {order} limit {most_walked}
-  ) as next
 )
 select found.* from ((
   select * from glance where (select count(*) from glance) = %(page_rows)s
@@ -113,12 +123,7 @@ select found.* from ((
     and (select count(*) from glance) < %(page_rows)s
   {{page}}
 ) union all (
-  select is_found, is_end, item, {{key}} from (
-    select coalesce({filters}, false) as is_found, step = {most_walked} as is_end,
-      {item} as item, {{key}}
-    from walked where not %(by_hits)s or (select count(*) from hits) > {most_hits}
-  ) as looked_at where is_found or is_end
-  {{page}}
+  {looked_at}
 )) as found
 {{page}}
 """
@@ -127,34 +132,37 @@ select found.* from ((
 class SearchedList:
     """A list in the order of a key, of rows that no index of that order finds.
 
-    ``hits`` is the condition of an index that finds what is looked for (``%(by_hits)s``: whether
-    anything is). What nearly every row has fills a page at a glance at ``GLANCED_AT`` of them, in
-    the list's order. Else up to ``MOST_HITS`` rows that the index finds are sorted and filtered; of
-    more the list is walked, as far as ``walked`` confines it, looking at ``MOST_WALKED`` rows at
-    most. A page may then have fewer items than its limit, or none, and still a cursor to go on
-    with: nothing is left out, and no page costs more than that.
+    Its SQL has what is asked for alone: PostgreSQL would plan the rest each time. Where an index
+    finds what is looked for (``hits``), what nearly every row has fills a page at a glance at
+    ``GLANCED_AT`` of them, in the list's order. Else up to ``MOST_HITS`` rows that the index finds
+    are sorted and filtered. Of more, and where there is no such index, the list is walked, as far
+    as ``walked`` confines it, looking at ``MOST_WALKED`` rows at most. A page may then have fewer
+    items than its limit, or none, and still a cursor to go on with: nothing is left out, and no
+    page costs more than that.
     """
 
-    def __init__(
-        self, view: str, keyset: Keyset, *, item: str, hits: str, walked: str, filters: str
-    ) -> None:
+    def __init__(self, view: str, keyset: Keyset, *, item: str) -> None:
         self.keyset = keyset
-        statement = _SQL.format(
-            view=view,
-            item=item,
-            hits=hits,
-            walked=walked,
-            filters=filters,
-            order=keyset.order,
-            glanced_at=GLANCED_AT,
-            most_hits=MOST_HITS,
-            most_walked=MOST_WALKED,
-        )
-        self.sql = keyset.sql(statement)
+        self._view = view
+        self._item = item
 
-    def parameters(self, question: PagedQuestion, *, by_hits: bool) -> Mapping[str, object]:
-        """Return the parameters of the page."""
-        return {**self.keyset.parameters(question), "by_hits": by_hits}
+    def sql(self, *, walked: str, filters: str, hits: str = "") -> str:
+        """Return the statement of a page; the conditions are SQL, and ``hits`` may be none."""
+        parts = {
+            "view": self._view,
+            "item": self._item,
+            "hits": hits,
+            "walked": walked,
+            "filters": filters,
+            "order": self.keyset.order,
+            "glanced_at": GLANCED_AT,
+            "most_hits": MOST_HITS,
+            "most_walked": MOST_WALKED,
+        }
+        if not hits:
+            return self.keyset.sql(_LOOKED_AT.format(**parts, only_then=""))
+        looked_at = _LOOKED_AT.format(**parts, only_then=_ONLY_THEN.format(**parts))
+        return self.keyset.sql(_SEARCH.format(**parts, looked_at=looked_at))
 
     def body(self, question: PagedQuestion, rows: Sequence[Row]) -> str:
         """Return the page as JSON."""
