@@ -13,6 +13,7 @@ from infra.local.servers.passwords import load_or_create_passwords
 from infra.local.servers.postgres import PostgresCluster
 from infra.local.settings import ROOT
 from operations.migrate import migrate, serve_new_read_models
+from ordering.read_side.operation import read_model_named
 from ordering.runtime.postgres import Database
 
 if TYPE_CHECKING:
@@ -79,11 +80,21 @@ def empty_read_side(owner: Database) -> None:
     for name in generations.keys() - as_they_are:
         owner.rows(f"drop table {', '.join(tables[name])} cascade")
         owner.rows("delete from generations where read_model = %(name)s", {"name": name})
-        owner.rows("select begin_generation(%(name)s, 1)", {"name": name})
+        begin_generation(owner, name)
         owner.rows(
             "update generations set filled_at = now() where read_model = %(name)s", {"name": name}
         )
         owner.rows("select switch_generation(%(name)s, 1)", {"name": name})
+
+
+def begin_generation(database: Database, read_model: str) -> int:
+    """Begin a generation of the newest revision; return its number."""
+    revision = read_model_named(read_model).newest
+    ((number,),) = database.rows(
+        "select begin_generation(%(name)s, %(revision)s)",
+        {"name": read_model, "revision": revision},
+    )
+    return int(number)
 
 
 def free_port() -> int:

@@ -77,9 +77,10 @@ _TABLES: Final = {
     " ('in_fulfilment', 'to_ship'), ('shipped', 'to_deliver'), ('return_requested', 'to_return'),"
     " ('held', 'held'), ('cancelled', 'to_refund')) as s (status, stage) using (status)",
     "work_queue_sums": "insert into {table} select stage, count(*) from work_queue_rows group by 1",
-    "products_sums": "insert into {table} select span, date_trunc(span, placed_at)::date, currency,"
-    " sku, count(*), 0, 0, sum(total) from made, jsonb_array_elements_text(skus) as sku,"
-    " unnest(array['day', 'month']) as span group by 1, 2, 3, 4",
+    "products_sums": "insert into {table} select span, case when span = 'all' then '0001-01-01'"
+    " else date_trunc(span, placed_at)::date end, currency, sku, count(*), 0, 0, sum(total)"
+    " from made, jsonb_array_elements_text(skus) as sku,"
+    " unnest(array['day', 'month', 'year', 'all']) as span group by 1, 2, 3, 4",
 }
 
 

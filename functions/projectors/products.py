@@ -1,4 +1,4 @@
-"""ordering.orders → products: the ledger of each SKU, per day, month and currency."""
+"""ordering.orders → products: the ledger of each SKU, per span of time and currency."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from ordering.read_side.documents import (
     with_entries,
     write_amount,
 )
+from ordering.read_side.folding import Revision
 from ordering.read_side.projection import ProjectorFunction
 from ordering.read_side.shapes import SHARE, Document, Sums
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from ordering.delivery.published import PublishedEvent
     from ordering.domain.parts import Line
@@ -26,12 +27,34 @@ if TYPE_CHECKING:
 _ZONE: Final = business_zone()
 
 
+def _spans(day: str) -> Mapping[str, str]:
+    """Return the spans of time that a day is in, each with its first day."""
+    return _days_and_months(day) | {"year": f"{day[:4]}-01-01", "all": "0001-01-01"}
+
+
+def _days_and_months(day: str) -> dict[str, str]:
+    return {"day": day, "month": f"{day[:7]}-01"}
+
+
 def fold(document: Document | None, published: PublishedEvent) -> Document:
-    """Return what the order has added to each SKU's days and months so far.
+    """Return what the order has added to each SKU's spans of time so far.
 
     Its units and their revenue count on the day of its confirmation, as they are then; units that
     are cancelled or come back, and what they cost, on the day on which that happens.
     """
+    return _fold(document, published, _spans)
+
+
+def fold_of_revision_1(document: Document | None, published: PublishedEvent) -> Document:
+    """Return what ``fold`` does, with days and months alone."""
+    return _fold(document, published, _days_and_months)
+
+
+def _fold(
+    document: Document | None,
+    published: PublishedEvent,
+    spans_of: Callable[[str], Mapping[str, str]],
+) -> Document:
     fact = published.fact
     if isinstance(fact, OrderPlaced):
         document = {
@@ -55,13 +78,12 @@ def fold(document: Document | None, published: PublishedEvent) -> Document:
         entries = _by_sku(_changes(before["lines"], now["lines"]))
     if entries:
         day = day_of(happened_at(published), _ZONE)
-        spans = {"day": day, "month": f"{day[:7]}-01"}
         now[SHARE] = with_entries(
             before[SHARE],
             [
                 ({"span": span, "day": begin, "currency": currency, "sku": sku}, numbers)
                 for sku, numbers in entries.items()
-                for span, begin in spans.items()
+                for span, begin in spans_of(day).items()
             ],
             currency,
         )
@@ -124,11 +146,15 @@ def _by_sku(changes: Iterator[_Change]) -> dict[str, dict[str, Any]]:
 
 _SUMS: Final = {"sold": "bigint", "cancelled": "bigint", "returned": "bigint", "revenue": "numeric"}
 
+_SHAPE: Final = Sums(
+    keys={"span": "text", "day": "date", "currency": "text", "sku": "text"},
+    sums=_SUMS,
+)
+
 handler = ProjectorFunction(
     "products",
     fold,
-    Sums(
-        keys={"span": "text", "day": "date", "currency": "text", "sku": "text"},
-        sums=_SUMS,
-    ),
+    _SHAPE,
+    revision=2,
+    earlier={1: Revision(fold_of_revision_1, _SHAPE)},
 )

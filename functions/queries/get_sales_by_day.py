@@ -13,7 +13,6 @@ from ordering.domain.validation import not_reversed
 from ordering.domain.values import Value
 from ordering.read_side.answers import Answer, SignedMoney
 from ordering.read_side.query import QueryFunction
-from ordering.read_side.written import money_sql
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,27 +24,12 @@ if TYPE_CHECKING:
 
 MOST_ROWS: Final = 5000
 """So many fit an answer of Lambda's with room to spare: one has at most 900 bytes."""
-_SQL: Final = """
-select day::text, json_build_object('day', day, 'currency', currency, 'orders', orders,
-  'items', items, {amounts})::text
-from sales_sums
+SQL: Final = """
+select day::text, item from sales_sums
 where (%(from)s is null or day >= %(from)s::date) and (%(to)s is null or day < %(to)s::date)
   and (%(currency)s is null or currency = %(currency)s)
 order by day, currency limit %(limit)s
 """
-_AMOUNTS: Final = {
-    "gross": "gross",
-    "discounts": "discounts",
-    "tax": "tax",
-    "shipping": "shipping",
-    "cancelled": "cancelled",
-    "returned": "returned",
-    "refunded": "refunded",
-    "net": "gross - discounts + tax + shipping - cancelled - returned",
-}
-SQL: Final = _SQL.format(
-    amounts=", ".join(f"'{name}', {money_sql(amount)}" for name, amount in _AMOUNTS.items())
-)
 
 
 class DaySales(TypedDict):

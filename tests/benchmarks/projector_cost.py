@@ -26,7 +26,7 @@ from psycopg2.extras import execute_values
 from infra.contracts.functions import files_of
 from ordering.delivery.published import PublishedEvent, read
 from ordering.runtime.ids import uuid7
-from tests.databases import empty_read_side, running_databases
+from tests.databases import begin_generation, empty_read_side, running_databases
 from tests.domain.vocabulary import NOW
 from tests.integration.projections import batch as batch_of
 from tests.integration.read_side_world import World
@@ -84,7 +84,7 @@ def race(
     owner = databases.owner("read")
     empty_read_side(owner)
     if generations > 1:
-        owner.rows("select begin_generation(%(name)s, 1)", {"name": stem})
+        begin_generation(owner, stem)
     owner.rows("drop table if exists bare")
     owner.rows("create table bare (order_id uuid primary key, version int, document json)")
     (file,) = (file for file in files_of("projectors") if file.stem == stem)
@@ -133,7 +133,7 @@ def rows_of(
 
 def filled(stem: str, world: World) -> float:
     """Fill a new generation from the log; return the events per second."""
-    ((number,),) = world.read.rows("select begin_generation(%(name)s, 1)", {"name": stem})
+    number = begin_generation(world.read, stem)
     world.read.rows("update generations set events_per_second = 10000000 where filled_at is null")
     began = time.perf_counter()
     progress = world.filler(stem, number).run(float("inf"))

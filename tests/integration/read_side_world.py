@@ -64,7 +64,10 @@ class Model:
         self.database = BreakableDatabase(databases.conninfo("read", "ordering_projector"))
         self.operating = BreakableDatabase(databases.conninfo("read", "ordering_operation"))
         self.projector = ProjectorFunction(
-            stem, self.poison.poisoned(module.fold), module.handler.shape
+            stem,
+            self.poison.poisoned(module.fold),
+            module.handler.shape,
+            revision=module.handler.read_model.newest,
         )
         self.read_model = self.projector.read_model
         self.offsets = [0] * PARTITIONS
@@ -231,7 +234,8 @@ class World:
     def fresh(self, name: str) -> dict[str, OrderRow]:
         """Return a fresh fold of each order; it is made once until more is recorded."""
         if name not in self._fresh:
-            revision = self.models[name].read_model.revisions[1]
+            read_model = self.models[name].read_model
+            revision = read_model.revisions[read_model.newest]
             rows = self._fresh[name] = {order_id: OrderRow() for order_id in self.history}
             for order_id, events in self.history.items():
                 assert fold_all(rows[order_id], revision, events) is None

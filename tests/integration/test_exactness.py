@@ -16,6 +16,7 @@ from ordering.read_side.log import EventLog
 from ordering.read_side.query import READ_MODELS
 from ordering.read_side.refolding import Refolder
 from ordering.read_side.store import ReadModelStore
+from tests.databases import begin_generation
 from tests.integration.breaking import KilledError
 from tests.integration.read_side_world import World
 
@@ -117,7 +118,7 @@ class Run:
             assert refolder.refold([order_id]).failures == {}
 
     def begin(self, name: str) -> None:
-        self.world.read.rows("select begin_generation(%(name)s, 1)", {"name": name})
+        begin_generation(self.world.read, name)
 
     def fill(self, name: str, chunks: int) -> None:
         if (number := self.world.generation(name, BUILDING)) is not None:

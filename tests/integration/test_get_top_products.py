@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import random
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ordering.domain.events import OrderEvent
     from ordering.read_side.shapes import Document
     from ordering.runtime.postgres import Database, Row
+    from tests.databases import Databases
 
 SAMPLE: Final = {"from": "2026-01-01", "to": "2027-01-01", "currency": "EUR", "order_by": "revenue"}
 ALL_FIELDS: Final = SAMPLE | {"limit": "5"}
@@ -88,6 +90,10 @@ def test_what_was_sold_cancelled_and_returned_of_each_sku(
         (None, "2026-02-28", 2),
         ("2025-01-15", "2027-12-15", 5),
         ("2026-02-01", "2026-02-01", 0),
+        ("2026-01-01", "2027-01-01", 5),
+        ("2199-12-01", "2199-12-31", 0),
+        ("1900-01-01", "2199-12-31", 5),
+        ("1900-01-02", None, 5),
     ],
 )
 def test_months_and_days_make_up_every_range(
@@ -97,6 +103,51 @@ def test_months_and_days_make_up_every_range(
         an_order(projector, [day], *CONFIRMED)
     query = {name: day for name, day in (("from", begin), ("to", end)) if day}
     assert sum(item["sold"] for item in ask(queries, **query)) == sold * 15
+
+
+def test_a_generation_with_days_and_months_alone_is_asked_for_those(
+    projector: Database, queries: Database, databases: Databases
+) -> None:
+    for day in ("2025-12-31", "2026-01-01", "2026-02-28", "2027-03-31"):
+        an_order(projector, [day], *CONFIRMED)
+    ranges: list[dict[str, str]] = [
+        {},
+        {"from": "2026-01-01", "to": "2027-01-01"},
+        {"from": "2025-12-30"},
+    ]
+    newest = [ask(queries, **days) for days in ranges]
+    owner = databases.owner("read")
+    owner.rows("delete from products_sums where span in ('year', 'all')")
+    assert ask(queries) == []
+    set_revision = "update generations set revision = %(revision)s where read_model = 'products'"
+    owner.rows(set_revision, {"revision": 1})
+    try:
+        assert [ask(queries, **days) for days in ranges] == newest
+    finally:
+        owner.rows(set_revision, {"revision": 2})
+
+
+def test_pieces_make_up_every_range_without_overlap() -> None:
+    chance = random.Random(1)  # noqa: S311 - the same ranges each time
+    first = date(2023, 11, 28)
+    for _ in range(2000):
+        begin = first + timedelta(days=chance.randrange(1200))
+        end = begin + timedelta(days=chance.choice([0, 1, 30, 31, 365, 366, chance.randrange(900)]))
+        fields = {"from": begin.isoformat(), "to": end.isoformat()}
+        question = get_top_products.GetTopProducts.model_validate(fields)
+        for pieces, most in (
+            (get_top_products.pieces_of(question), 5),
+            (get_top_products.pieces_of_revision_1(question), 3),
+        ):
+            assert len(pieces) <= most
+            at = begin
+            for piece in pieces:
+                assert piece.begin == at
+                assert piece.end > at
+                assert piece.begin.day == 1 or piece.span == "day"
+                assert piece.begin.month == 1 or piece.span != "year"
+                at = piece.end
+            assert at == end
 
 
 @pytest.mark.parametrize(

@@ -247,3 +247,9 @@ def test_sums_of_a_range_do_not_read_its_orders(large: ExplainingDatabase) -> No
     assert cost.grouped <= 3 * skus
     spans = 22 + 22 + 20  # whole months, and the days before and after them
     assert cost.read <= 3 * spans * skus
+    for begin, end in (("2024-03-01", "2024-04-01"), ("2024-01-01", "2025-01-01"), ("", "")):
+        asked = {name: day for name, day in (("from", begin), ("to", end)) if day}
+        for sorted_by in ({}, {"currency": "EUR"}, {"currency": "EUR", "order_by": "revenue"}):
+            cost, body = ask(large, "get_top_products", **asked, **sorted_by)
+            assert len(body["items"]) == LIMIT
+            assert cost.read <= 3 * LIMIT + OVERHEAD  # the best of one span are in an index
