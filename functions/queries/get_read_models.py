@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 
 from ordering.domain.values import Value
 from ordering.read_side.answers import Answer
-from ordering.read_side.freshness import READ_MODELS_AS_OF, rfc3339
+from ordering.read_side.freshness import rfc3339
 from ordering.read_side.generations import SECONDS_LEFT
 from ordering.read_side.query import READ_MODELS, QueryFunction
 
@@ -36,10 +36,10 @@ select name, as_of, extract(epoch from statement_timestamp() - as_of), live.gene
     ) from freshness_generations as g where g.read_model = name and g.state = 'building'
   )
 from unnest(%(names)s) as name
-left join ({read_models_as_of}) as live on live.read_model = name
+left join freshness_as_of as live on live.read_model = name
 order by name
 """
-SQL: Final = _SQL.format(read_models_as_of=READ_MODELS_AS_OF, seconds_left=SECONDS_LEFT)
+SQL: Final = _SQL.format(seconds_left=SECONDS_LEFT)
 
 
 class Building(TypedDict):

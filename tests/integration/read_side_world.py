@@ -208,7 +208,9 @@ class World:
         store = ReadModelStore(model.operating, model.read_model)
         number = self.generation(model.name, LIVE)
         assert number is not None
-        refolder = Refolder(EventLog(self.operating_log), store, Generation(number, 1, LIVE))
+        refolder = Refolder(
+            EventLog(self.operating_log), store, Generation(number, store.read_model.newest, LIVE)
+        )
         assert refolder.refold([order_id]).failures == {}
 
     def _operating(self) -> Database:

@@ -113,7 +113,9 @@ class Run:
         for number, order_id in parked:
             state = dict(self.world.generations(name))[number]
             refolder = Refolder(
-                EventLog(self.world.operating_log), store, Generation(number, 1, state)
+                EventLog(self.world.operating_log),
+                store,
+                Generation(number, store.read_model.newest, state),
             )
             assert refolder.refold([order_id]).failures == {}
 

@@ -48,6 +48,40 @@ select read_model, generation, state, orders_expected, orders_filled, filling_se
   revision
 from generations;
 
+-- Per read model that has a live generation: its number, as_of, null while it is not known, and how
+-- many orders as_of does not speak for: the relay withholds an event, or one is parked. An as_of that
+-- is later than the clock by more than two hosts' clocks differ is no known age: a clock was set back,
+-- or is wrong. If the as_of of a single partition is not known, that of the read model is not.
+create view freshness_as_of as
+select g.read_model, g.generation, w.as_of,
+  coalesce(w.withheld, 0) + (
+    select count(distinct coalesce(p.order_id::text, p.id::text)) from freshness_parked as p
+    where p.read_model = g.read_model and p.generation = g.generation
+  ) as parked
+from freshness_generations as g left join (
+  select projection, max(withheld) as withheld,
+    case when count(*) = max(partitions)
+      and bool_and(coalesce(as_of <= statement_timestamp() + interval '0.5 seconds', false))
+    then least(min(as_of), statement_timestamp()) end as as_of
+  from freshness_watermarks group by projection
+) as w on w.projection = g.read_model
+where g.state = 'live';
+grant select on freshness_as_of to ordering_query;
+
+-- How fresh an answer from several read models is. A session plans what is in a function once, where
+-- it would plan a statement each time; that took longer than to carry it out.
+create function freshness_of(read_models text[])
+returns table (read_at timestamptz, as_of timestamptz, parked bigint, is_served boolean)
+language plpgsql stable rows 1 as $$
+begin
+  return query
+  select statement_timestamp(),
+    case when count(f.as_of) = cardinality(read_models) then min(f.as_of) end,
+    coalesce(max(f.parked), 0), count(*) = cardinality(read_models)
+  from freshness_as_of as f where f.read_model = any(read_models);
+end
+$$;
+
 -- Products have sums of years and of all time too (revision 2), and the best of a month, a year or
 -- all time are found by an index. A day has so few that they are sorted.
 create index on templates.products_sums

@@ -21,28 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 CLOCK_TOLERANCE: Final = "interval '0.5 seconds'"
-"""By how much a watermark may be later than the read database's clock: two hosts' clocks differ."""
+"""By how much a watermark may be later than the read database's clock: two hosts' clocks differ.
 
-# An as_of that is later than that is no known age: a clock was set back, or is wrong. If the as_of
-# of a single partition is not known, that of the read model is not.
-_READ_MODELS_AS_OF: Final = """
-select g.read_model, g.generation, w.as_of,
-  coalesce(w.withheld, 0) + (
-    select count(distinct coalesce(p.order_id::text, p.id::text)) from freshness_parked as p
-    where p.read_model = g.read_model and p.generation = g.generation
-  ) as parked
-from freshness_generations as g left join (
-  select projection, max(withheld) as withheld,
-    case when count(*) = max(partitions)
-      and bool_and(coalesce(as_of <= statement_timestamp() + {tolerance}, false))
-    then least(min(as_of), statement_timestamp()) end as as_of
-  from freshness_watermarks group by projection
-) as w on w.projection = g.read_model
-where g.state = 'live'
-"""
-READ_MODELS_AS_OF: Final = _READ_MODELS_AS_OF.format(tolerance=CLOCK_TOLERANCE)
-"""Per read model that has a live generation: its number, as_of, null while it is not known, and how
-many orders as_of does not speak for: the relay withholds an event, or one is parked."""
+The view ``freshness_as_of`` has it too."""
 
 
 @dataclass(frozen=True)

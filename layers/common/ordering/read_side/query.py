@@ -28,7 +28,7 @@ from ordering.runtime.problem_types import ProblemType
 from ordering.runtime.settings import ReadSide, Waiting, function_stem, read_settings
 
 from .answers import Answer
-from .freshness import READ_MODELS_AS_OF, ConsistencyRequest, Freshness
+from .freshness import ConsistencyRequest, Freshness
 from .waiting import Wait, WaitingPlaces
 
 if TYPE_CHECKING:
@@ -76,15 +76,13 @@ _PARKED: Final = """
          where r.order_id = p.order_id and r.customer_id = %(caller)s
        )
      ))"""
+# Most callers name no order: what is asked of those alone would be planned in vain.
 _FRESHNESS: Final = """
-select statement_timestamp(),
-  case when count(as_of) = %(read_models_count)s then min(as_of) end,
-  coalesce(max(parked), 0),
-  count(*) = %(read_models_count)s,
-  json_build_array({applied}),
-  array({parked})::text[]
-from ({read_models_as_of}) as read_model where read_model = any(%(read_models)s)
+select f.read_at, f.as_of, f.parked, f.is_served, {of_orders}
+from freshness_of(%(read_models)s) as f
 """
+_OF_ORDERS: Final = "json_build_array({applied}), array({parked})::text[]"
+_OF_NO_ORDERS: Final = "'[{applied}]'::json, '{{}}'::text[]"
 _ASK: Final = """
 select freshness.*, answer.*
 from ({freshness}) as freshness (read_at, as_of, parked, is_served, applied, parked_orders)
@@ -126,9 +124,10 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         self._name = name or read_models[0]
         applied = ",".join(_APPLIED.format(read_model=model) for model in read_models)
         parked = "union".join(_PARKED.format(read_model=model) for model in read_models)
-        self._freshness = _FRESHNESS.format(
-            applied=applied, parked=parked, read_models_as_of=READ_MODELS_AS_OF
-        )
+        of_orders = _OF_ORDERS.format(applied=applied, parked=parked)
+        self._freshness_of_orders = _FRESHNESS.format(of_orders=of_orders)
+        of_none = _OF_NO_ORDERS.format(applied=",".join(["{}"] * len(read_models)))
+        self._freshness = _FRESHNESS.format(of_orders=of_none)
         self._sql_of = sql if callable(sql) else lambda _: sql
         self._parameters = parameters
         self._answer = answer
@@ -160,10 +159,10 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
                 return {}
             return {str(parameters["order_id"]): answer.version + 1}
 
-        statement = _ASK.format(freshness=self._freshness, question=self._sql_of(question))
+        sql = self._sql_of(question)
 
         def ask(parameters: Mapping[str, object], asked_at: datetime | None = None) -> _Asked:
-            return self._ask(statement, parameters, asked_at)
+            return self._ask(sql, parameters, asked_at)
 
         freshness, rows, requested = self._ask_until(
             requested, ask, {**parameters, **common}, awaited
@@ -184,7 +183,6 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         return {
             "caller": request.principal.confined_to,
             "read_models": self.read_models,
-            "read_models_count": len(self.read_models),
             "token_orders": list(requested.versions),
         }
 
@@ -234,9 +232,10 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         return freshness, rows, requested
 
     def _ask(
-        self, statement: str, parameters: Mapping[str, object], asked_at: datetime | None = None
+        self, sql: str, parameters: Mapping[str, object], asked_at: datetime | None = None
     ) -> _Asked:
         """Read the answer's rows and how fresh they are, in one statement."""
+        statement = _ASK.format(freshness=self._freshness_for(parameters), question=sql)
         found = self._database.rows(statement, parameters)
         rows = [row[_FRESHNESS_COLUMNS:] for row in found]
         return self._fresh(found[0], asked_at), [row for row in rows if row[0] is not None]
@@ -245,7 +244,11 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         self, parameters: Mapping[str, object], asked_at: datetime | None = None
     ) -> Freshness:
         """Read only how fresh an answer would be."""
-        return self._fresh(self._database.rows(self._freshness, parameters)[0], asked_at)
+        (row,) = self._database.rows(self._freshness_for(parameters), parameters)
+        return self._fresh(row, asked_at)
+
+    def _freshness_for(self, parameters: Mapping[str, object]) -> str:
+        return self._freshness_of_orders if parameters["token_orders"] else self._freshness
 
     def _fresh(self, row: Row, asked_at: datetime | None) -> Freshness:
         read_at, as_of, parked, is_served, applied, parked_orders = row[:_FRESHNESS_COLUMNS]

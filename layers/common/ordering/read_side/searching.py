@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .paging import Keyset, PagedQuestion
 
 MOST_WORDS: Final = 8
-GLANCED_AT: Final = 500
+GLANCED_AT: Final = 200
 """So many rows of a list are looked at before an index of words."""
 MOST_HITS: Final = 1000
 """So many rows that were found by an index are sorted; of more, the list is walked in its order."""
