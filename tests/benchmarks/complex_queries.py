@@ -8,7 +8,6 @@ figure. Times are milliseconds. The handlers log to the standard output, this to
 
 from __future__ import annotations
 
-import argparse
 import random
 import statistics
 import time
@@ -16,12 +15,14 @@ from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Any, Final
 
 from .asked import KINDS, draw, event_of, require_same_answers
-from .data.dataset import SEED, TooLittleError, copied, provide
-from .measuring import rounded, say, summary, write_result
+from .data.dataset import BUILD, SEED, copied, provide
+from .measuring import parser_of, rounded, run_benchmark, say, summary
 from .servers import UNIFIED
 from .sides import OURS, SIDES, THEIRS, conninfos, open_side
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .asked import Sample
     from .data.dataset import Dataset
     from .sides import Side
@@ -109,11 +110,11 @@ def show(results: dict[int, dict[str, Any]]) -> None:
     say(f"| ratio | {cells} |")
 
 
-def run(sizes: list[int], rounds: int) -> dict[str, Any]:
+def run(sizes: list[int], rounds: int, build: Path = BUILD) -> dict[str, Any]:
     """Measure all sizes; return what is written as the result."""
     results, samples, made, compared = {}, {}, {}, {}
     for size in sizes:
-        dataset = provide(size)
+        dataset = provide(size, build=build)
         say(f"asking both sides of {size:,} orders")
         samples[size], compared[size] = ask_all(dataset, rounds)
         results[size] = summarise(samples[size])
@@ -133,15 +134,13 @@ def run(sizes: list[int], rounds: int) -> dict[str, Any]:
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = parser_of(__doc__, None)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--rounds", type=int, default=30)
     options = parser.parse_args()
-    try:
-        result = run(options.sizes, options.rounds)
-    except TooLittleError as error:
-        raise SystemExit(str(error)) from None
-    say(f"written to {write_result('complex_queries', result)}")
+    run_benchmark(
+        "complex_queries", lambda: run(options.sizes, options.rounds, options.build), options.build
+    )
 
 
 if __name__ == "__main__":

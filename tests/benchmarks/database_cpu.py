@@ -8,17 +8,19 @@ everything. The functions' processor time, WAL and the databases' growth are mea
 
 from __future__ import annotations
 
-import argparse
 import statistics
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from .asked import draw
 from .contest import WORKERS, Contest, Crew, Served, contest
-from .data.dataset import SEED, TooLittleError, provide
-from .measuring import say, spread, summary, write_result
+from .data.dataset import BUILD, SEED, provide
+from .measuring import parser_of, run_benchmark, say, spread, summary
 from .servers import UNIFIED
 from .sides import OURS, SIDES, THEIRS
 from .workload import MIX
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ORDERS: Final = 150_000
 RATE: Final = 40.0
@@ -41,9 +43,11 @@ def figures(served: Served) -> dict[str, Any]:
     }
 
 
-def run(orders: int, rate: float, seconds: float, repetitions: int, kafka: str) -> dict[str, Any]:
+def run(
+    orders: int, *, rate: float, seconds: float, repetitions: int, kafka: str, build: Path = BUILD
+) -> dict[str, Any]:
     """Serve the workload on both sides so many times; return the result."""
-    dataset = provide(orders)
+    dataset = provide(orders, build=build)
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
     samples: dict[str, list[Any]] = {side: [] for side in SIDES}
     with contest(dataset, kafka) as both:
@@ -55,6 +59,8 @@ def run(orders: int, rate: float, seconds: float, repetitions: int, kafka: str) 
                 runs[side].append(figures(served))
                 samples[side].append(served.samples)
                 say(f"{side}, run {repetition + 1}: {runs[side][-1]['cpu']}")
+    told = summarise(runs)
+    show(told)
     return {
         "seed": SEED,
         "dataset": dataset.made,
@@ -65,7 +71,7 @@ def run(orders: int, rate: float, seconds: float, repetitions: int, kafka: str) 
             "mix": MIX,
             "warm_up": "each worker asks one question of every kind before",
         },
-        "summary": summarise(runs),
+        "summary": told,
         "runs": runs,
         "samples": samples,
     }
@@ -120,19 +126,23 @@ def show(told: dict[str, Any]) -> None:
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=ORDERS)
+    parser = parser_of(__doc__, ORDERS)
     parser.add_argument("--rate", type=float, default=RATE)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
-    parser.add_argument("--kafka", default="apache")
     asked = parser.parse_args()
-    try:
-        result = run(asked.orders, asked.rate, asked.seconds, asked.repetitions, asked.kafka)
-    except TooLittleError as error:
-        raise SystemExit(str(error)) from None
-    show(result["summary"])
-    say(f"written to {write_result('database_cpu', result)}")
+    run_benchmark(
+        "database_cpu",
+        lambda: run(
+            asked.orders,
+            rate=asked.rate,
+            seconds=asked.seconds,
+            repetitions=asked.repetitions,
+            kafka=asked.kafka,
+            build=asked.build,
+        ),
+        asked.build,
+    )
 
 
 if __name__ == "__main__":

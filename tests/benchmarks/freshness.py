@@ -8,7 +8,6 @@ same broker, from kafka-python's ``send`` to its consumer: what no design could 
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import random
@@ -25,13 +24,14 @@ from tests.shared import an_order
 
 from .asked import draw
 from .contest import Crew, contest
-from .data.dataset import SEED, TooLittleError, provide
-from .measuring import rounded, say, summary, write_result
+from .data.dataset import BUILD, SEED, provide
+from .measuring import parser_of, rounded, run_benchmark, say, summary
 from .servers import UNIFIED
 from .sides import OURS, THEIRS, open_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from .contest import Place
 
@@ -103,9 +103,11 @@ def workload(crew: Crew, rate: float, seconds: float) -> Iterator[None]:
         thread.join()
 
 
-def run(orders: int, rates: list[float], seconds: float, kafka: str) -> dict[str, Any]:
+def run(
+    orders: int, *, rates: list[float], seconds: float, kafka: str, build: Path = BUILD
+) -> dict[str, Any]:
     """Measure at each rate; return the result."""
-    dataset = provide(orders)
+    dataset = provide(orders, build=build)
     samples: dict[str, dict[str, list[float]]] = {}
     with contest(dataset, kafka) as both:
         with both.place(THEIRS) as place:
@@ -143,17 +145,21 @@ def show(told: dict[str, dict[str, dict[str, float]]]) -> None:
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=ORDERS)
+    parser = parser_of(__doc__, ORDERS)
     parser.add_argument("--rates", type=float, nargs="+", default=list(RATES))
     parser.add_argument("--seconds", type=float, default=SECONDS)
-    parser.add_argument("--kafka", default="apache")
     asked = parser.parse_args()
-    try:
-        result = run(asked.orders, asked.rates, asked.seconds, asked.kafka)
-    except TooLittleError as error:
-        raise SystemExit(str(error)) from None
-    say(f"written to {write_result('freshness', result)}")
+    run_benchmark(
+        "freshness",
+        lambda: run(
+            asked.orders,
+            rates=asked.rates,
+            seconds=asked.seconds,
+            kafka=asked.kafka,
+            build=asked.build,
+        ),
+        asked.build,
+    )
 
 
 if __name__ == "__main__":

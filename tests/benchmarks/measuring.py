@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.metadata
 import json
 import os
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,7 +21,7 @@ import psutil
 from infra.local.settings import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 RESULTS: Final = ROOT / "build" / "bench"
 _PACKAGES: Final = ("psycopg2-binary", "pydantic", "kafka-python", "awslambdaric", "tpchgen-cli")
@@ -30,6 +31,43 @@ def say(text: str) -> None:
     """Write a line for people: the standard output has the handlers' log lines."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
+
+
+class TooLittleError(Exception):
+    """The machine lacks disk or memory for what was asked; the message says how much."""
+
+
+def parser_of(program: str, orders: int | None) -> argparse.ArgumentParser:
+    """Return the options that benchmarks share; ``orders`` is how many there are by default."""
+    parser = argparse.ArgumentParser(description=program)
+    if orders is not None:
+        parser.add_argument("--orders", type=int, default=orders, help="of the data set, about")
+    parser.add_argument("--kafka", default="apache", help="which broker, as for `make up`")
+    parser.add_argument("--build", type=Path, default=RESULTS, help="of data sets and results")
+    return parser
+
+
+def run_benchmark(
+    name: str, run: Callable[[], Mapping[str, Any]], directory: Path = RESULTS
+) -> None:
+    """Run a benchmark as a program, and write its result if it comes to its end.
+
+    One that is interrupted or ended stops what it has started, and writes nothing.
+    """
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        result = run()
+    except TooLittleError as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit("interrupted; nothing was written") from None
+    say(f"written to {write_result(name, result, directory=directory)}")
+
+
+def _end(*_: object) -> None:
+    # Once: what follows must not be ended halfway.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit("ended; nothing was written")
 
 
 def percentile(samples: Sequence[float], share: float) -> float:
@@ -91,10 +129,10 @@ def write_result(name: str, result: Mapping[str, Any], *, directory: Path = RESU
     """
     directory.mkdir(parents=True, exist_ok=True)
     path = directory / f"{name}.json"
-    with tempfile.NamedTemporaryFile("w", dir=directory, suffix=".new", delete=False) as draft:
-        json.dump({"name": name, "environment": environment(), **result}, draft, indent=1)
-        draft.write("\n")
-    Path(draft.name).replace(path)
+    text = json.dumps({"name": name, "environment": environment(), **result})
+    draft = path.with_suffix(".new")
+    draft.write_text(text + "\n")
+    draft.replace(path)
     return path
 
 

@@ -7,19 +7,20 @@ turns and several times. Then the read model serves 1, 3 and 10 times the other'
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any, Final
 
 from .asked import draw
 from .contest import WORKERS, Crew, Served, contest
-from .data.dataset import SEED, TooLittleError, provide
+from .data.dataset import BUILD, SEED, provide
 from .database_cpu import figures
-from .measuring import percentile, say, spread, summary, write_result
+from .measuring import parser_of, percentile, run_benchmark, say, spread, summary
 from .servers import UNIFIED
 from .sides import OURS, SIDES, THEIRS
 from .workload import MIX
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .asked import Sample
     from .contest import Contest
 
@@ -60,9 +61,11 @@ def highest(crew: Crew, seconds: float, tried: list[dict[str, Any]]) -> float:
     return good
 
 
-def run(orders: int, seconds: float, repetitions: int, kafka: str) -> dict[str, Any]:
+def run(
+    orders: int, *, seconds: float, repetitions: int, kafka: str, build: Path = BUILD
+) -> dict[str, Any]:
     """Search on both sides; return the result."""
-    dataset = provide(orders)
+    dataset = provide(orders, build=build)
     found: dict[str, list[float]] = {side: [] for side in SIDES}
     tried: dict[str, list[Any]] = {side: [] for side in SIDES}
     with contest(dataset, kafka) as both:
@@ -116,17 +119,21 @@ def serve_multiples(
 
 def main() -> None:
     """Measure and write the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=ORDERS)
+    parser = parser_of(__doc__, ORDERS)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
-    parser.add_argument("--kafka", default="apache")
     asked = parser.parse_args()
-    try:
-        result = run(asked.orders, asked.seconds, asked.repetitions, asked.kafka)
-    except TooLittleError as error:
-        raise SystemExit(str(error)) from None
-    say(f"written to {write_result('peak', result)}")
+    run_benchmark(
+        "peak",
+        lambda: run(
+            asked.orders,
+            seconds=asked.seconds,
+            repetitions=asked.repetitions,
+            kafka=asked.kafka,
+            build=asked.build,
+        ),
+        asked.build,
+    )
 
 
 if __name__ == "__main__":

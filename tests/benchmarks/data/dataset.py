@@ -29,6 +29,7 @@ from infra.local.settings import ROOT
 from operations.migrate import migrate
 from ordering.runtime.postgres import Database
 from tests.benchmarks import unified
+from tests.benchmarks.measuring import RESULTS, TooLittleError
 from tests.benchmarks.servers import UNIFIED, Servers, running_servers
 
 from . import loading
@@ -37,7 +38,7 @@ from .lives import ORDERS_OF_SCALE_1, Lives, generate_tables
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-BUILD: Final = ROOT / "build" / "bench"
+BUILD: Final = RESULTS
 SEED: Final = 1
 _BYTES_PER_ORDER: Final = 75_000
 """Of disk, for a data set, its copy, and what a benchmark adds; measured, rounded up."""
@@ -56,10 +57,6 @@ _SOURCES: Final = (
     "tests/benchmarks/unified/schema.sql",
 )
 """What decides which rows there are."""
-
-
-class TooLittleError(Exception):
-    """The machine lacks disk or memory for this many orders; the message says how much."""
 
 
 class Dataset(NamedTuple):

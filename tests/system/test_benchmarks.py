@@ -1,0 +1,152 @@
+"""The comparisons at toy size: each runs to its end, and both sides answer alike."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from tests.benchmarks import complex_queries, database_cpu, freshness, peak
+from tests.benchmarks.asked import KINDS
+from tests.benchmarks.contest import WORKERS
+from tests.benchmarks.data import dataset
+from tests.benchmarks.data.dataset import provide, require_room
+from tests.benchmarks.measuring import TooLittleError, percentile, read_result, write_result
+from tests.benchmarks.sides import OURS, SIDES, THEIRS
+from tests.running_stack import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.system
+
+ORDERS = 300
+KAFKA = "embedded"
+
+
+@pytest.fixture(scope="module")
+def build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("bench")
+    made = provide(ORDERS, build=directory).made
+    assert made["orders"] == ORDERS
+    assert made["events"] > 8 * ORDERS
+    return directory
+
+
+def test_every_question_is_answered_alike_and_timed(build: Path) -> None:
+    result = complex_queries.run([ORDERS], 2, build=build)
+    assert result["answers_compared"][ORDERS] > 5 * len(KINDS)
+    told = result["summary"][ORDERS]
+    assert told["kinds"].keys() == KINDS.keys()
+    assert all(figures[side]["p50"] > 0 for figures in told["kinds"].values() for side in SIDES)
+
+
+def test_a_workload_costs_both_sides_something(build: Path) -> None:
+    result = database_cpu.run(ORDERS, rate=20, seconds=4, repetitions=1, kafka=KAFKA, build=build)
+    told = result["summary"]
+    assert told["ratios"]["database_cpu"]["median"] > 0
+    for side in SIDES:
+        assert told[side]["errors"] == 0
+        assert told[side]["requests"] > 40
+
+
+def test_the_highest_rate_is_found_and_exceeded(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peak, "_STEPS", 1)
+    monkeypatch.setattr(peak, "FACTORS", (1, 2))
+    result = peak.run(ORDERS, seconds=1, repetitions=1, kafka=KAFKA, build=build)
+    told = result["summary"]
+    assert told["multiples"].keys() == {"1", "2"}
+    for side in (OURS, THEIRS):
+        tried = result["samples"]["tried"][side]
+        assert not tried[-1]["sustained"] or len(tried) > 1
+        assert told["highest"][side]["median"] == max(
+            (each["rate"] for each in tried if each["sustained"]), default=0.0
+        )
+
+
+def test_every_read_model_is_seen_to_have_a_command(build: Path) -> None:
+    result = freshness.run(ORDERS, rates=[5], seconds=5, kafka=KAFKA, build=build)
+    (of_rate,) = result["samples"].values()
+    assert len(of_rate) == 9
+    assert all(min(samples) > 0 for samples in of_rate.values())
+
+
+def test_a_benchmark_that_is_ended_leaves_nothing(build: Path) -> None:
+    command = [sys.executable, "-m", "tests.benchmarks.database_cpu"]
+    environment = {"PYTHONPATH": f"{ROOT}:{ROOT}/functions:{ROOT}/layers/common"}
+    options = [f"--orders={ORDERS}", f"--kafka={KAFKA}", "--seconds=60", f"--build={build}"]
+    process = subprocess.Popen(
+        [*command, *options],
+        env=environment,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    children: list[psutil.Process] = []
+    until = time.monotonic() + 60
+    while len(children) < WORKERS and time.monotonic() < until:
+        time.sleep(0.2)
+        children = psutil.Process(process.pid).children(recursive=True)
+    assert len(children) >= WORKERS
+    process.send_signal(signal.SIGTERM)
+    _, told = process.communicate(timeout=60)
+    assert "ended; nothing was written" in told
+    assert [child for child in children if child.is_running()] == []
+    assert not [*build.glob("*.json"), *build.glob("*.new")]
+    assert not [*(build / "running").iterdir()]
+
+
+def test_a_data_set_of_other_sources_or_one_that_is_not_whole_is_made_anew(
+    build: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+
+    def make(directory: Path, orders: int, _: int) -> dict[str, int]:
+        directory.mkdir(parents=True)
+        made.append(orders)
+        return {"orders": orders}
+
+    monkeypatch.setattr(dataset, "_make", make)
+    provide(ORDERS, build=build)
+    assert made == []
+    provide(7, build=build)
+    provide(7, build=build)
+    assert made == [7]
+    monkeypatch.setattr(dataset, "SEED", 2)
+    provide(7, build=build)
+    assert made == [7, 7]
+    (build / "data" / "7" / "dataset.json").unlink()
+    provide(7, build=build)
+    assert made == [7, 7, 7]
+
+
+def test_too_little_disk_is_said_before_the_work_begins(tmp_path: Path) -> None:
+    with pytest.raises(TooLittleError, match=r"need [0-9]+ GB .* fewer orders"):
+        require_room(10**12, tmp_path)
+
+
+def test_a_result_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    write_result("x", {"summary": 1}, directory=tmp_path)
+    with pytest.raises(TypeError):
+        write_result("x", {"summary": object()}, directory=tmp_path)
+    told = read_result("x", directory=tmp_path)
+    assert told is not None
+    assert told["summary"] == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+    assert json.loads((tmp_path / "x.json").read_text())["environment"]["cores"]
+
+
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0.0, 1), (0.5, 50), (0.95, 95), (0.99, 99), (1.0, 100)]
+)
+def test_a_percentile_is_a_sample_that_so_many_do_not_exceed(share: float, expected: int) -> None:
+    assert percentile([*range(100, 0, -1)], share) == expected
