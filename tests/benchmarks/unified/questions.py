@@ -47,6 +47,8 @@ class _Asked(NamedTuple):
 
     module: Any
     sql: Callable[[Any], str]
+    parameters: Callable[[Any, Any], Any] | None = None
+    """None: those that it has on the read side."""
 
 
 def _always(sql: str) -> Callable[[Any], str]:
@@ -64,7 +66,16 @@ QUESTIONS: Final = {
     "search_orders": _Asked(search_orders, searched),
     "get_work_queue": _Asked(get_work_queue, _always(WORK_QUEUE)),
     "get_sales_by_day": _Asked(get_sales_by_day, _always(sales(ZONE))),
-    "get_top_products": _Asked(get_top_products, lambda q: products(q.order_by, ZONE)),
+    "get_top_products": _Asked(
+        get_top_products,
+        lambda question: products(question.order_by, ZONE),
+        lambda question, _: {
+            "from": question.from_,
+            "to": question.to,
+            "currency": question.currency,
+            "limit": question.limit,
+        },
+    ),
 }
 
 
@@ -77,6 +88,7 @@ class UnifiedQuery(HttpFunction):
     def __init__(self, asked: _Asked) -> None:
         self._module = asked.module
         self._sql_of = asked.sql
+        self._parameters = asked.parameters or asked.module.parameters
         shared: QueryFunction[Any] = asked.module.handler
         self._question = shared.question
         self._is_single_resource = shared.is_single_resource
@@ -87,7 +99,7 @@ class UnifiedQuery(HttpFunction):
             question = self._question.model_validate({**request.query, **request.path_parameters})
         except ValidationError as error:
             raise invalid_fields(findings(error)) from error
-        parameters = self._module.parameters(question, request.principal)
+        parameters = self._parameters(question, request.principal)
         if isinstance(parameters, NotFound):
             raise _problem(parameters)
         caller = {"caller": request.principal.confined_to}

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from ordering.read_side.written import money_sql
-
 _POSTED: Final = [
     "orders",
     "items",
@@ -26,13 +24,18 @@ _IN_DAYS: Final = """(%(from)s is null or at >= %(from)s::timestamp at time zone
     and (%(currency)s is null or currency = %(currency)s)"""
 
 
+_MEMBER: Final = """\
+', "{name}": {{"amount": "' || ({sql})::text || '", "currency": "' || currency || '"}}'"""
+
+
 def sales(zone: str) -> str:
     """Return the statement of the sales by day, of the days of a time zone."""
-    amounts = ", ".join(f"'{name}', {money_sql(sql)}" for name, sql in _AMOUNTS.items())
+    # As text: to build JSON objects in JSON objects takes several times as long.
+    amounts = " || ".join(_MEMBER.format(name=name, sql=sql) for name, sql in _AMOUNTS.items())
     sums = ", ".join(f"sum({name}) as {name}" for name in _POSTED)
     return f"""
-select day::text, json_build_object('day', day, 'currency', currency, 'orders', orders,
-  'items', items, {amounts})::text
+select day::text, '{{"day": "' || day::text || '", "currency": "' || currency || '", "orders": '
+  || orders::text || ', "items": ' || items::text || {amounts} || '}}'
 from (
   select (at at time zone '{zone}')::date as day, currency, {sums}
   from order_postings where {_IN_DAYS.format(zone=zone)} group by 1, 2
