@@ -140,7 +140,7 @@ class Requests:
             if (following := order.next_command()) is not None:
                 return following
             self._open.remove(order)
-        return self._place(chance)
+        return self.place(chance)
 
     def placed(self, answer: dict[str, Any], event: dict[str, Any]) -> None:
         """Remember the order that was placed, to lead it on."""
@@ -150,7 +150,12 @@ class Requests:
         total = sum(line["quantity"] * Decimal(line["unit_price"]["amount"]) for line in lines)
         self._open.append(OpenOrder(order_id, units, Decimal(total)))
 
-    def _place(self, chance: random.Random) -> tuple[str, dict[str, Any]]:
+    def next_of_the_first(self) -> tuple[str, dict[str, Any]] | None:
+        """Return the next command of the first order that was placed; None: its life is over."""
+        return self._open[0].next_command()
+
+    def place(self, chance: random.Random) -> tuple[str, dict[str, Any]]:
+        """Return the placing of an order."""
         lines = [
             {
                 "sku": self._skus.draw(chance),

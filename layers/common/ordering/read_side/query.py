@@ -6,8 +6,9 @@ never answered with the freshness of another.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from pydantic import ValidationError
@@ -33,7 +34,6 @@ from .waiting import Wait, WaitingPlaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     from ordering.runtime.http import Principal
     from ordering.runtime.postgres import Row
@@ -78,17 +78,16 @@ _PARKED: Final = """
      ))"""
 # Most callers name no order: what is asked of those alone would be planned in vain.
 _FRESHNESS: Final = """
-select f.read_at, f.as_of, f.parked, f.is_served, {of_orders}
+select json_build_array(f.read_at, f.as_of, f.parked, f.is_served, {of_orders})::text as freshness
 from freshness_of(%(read_models)s) as f
 """
-_OF_ORDERS: Final = "json_build_array({applied}), array({parked})::text[]"
-_OF_NO_ORDERS: Final = "'[{applied}]'::json, '{{}}'::text[]"
+_OF_ORDERS: Final = "json_build_array({applied}), to_json(array({parked}))"
+_OF_NO_ORDERS: Final = "'[{applied}]'::json, '[]'::json"
+# Once: to read times of thousands of rows takes longer than to find them.
 _ASK: Final = """
-select freshness.*, answer.*
-from ({freshness}) as freshness (read_at, as_of, parked, is_served, applied, parked_orders)
-left join lateral ({question}) as answer on true
+select case when row_number() over () = 1 then freshness end, answer.*
+from ({freshness}) as freshness left join lateral ({question}) as answer on true
 """
-_FRESHNESS_COLUMNS: Final = 6
 
 
 class QueryFunction(HttpFunction, Generic[QuestionT]):
@@ -237,25 +236,25 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
         """Read the answer's rows and how fresh they are, in one statement."""
         statement = _ASK.format(freshness=self._freshness_for(parameters), question=sql)
         found = self._database.rows(statement, parameters)
-        rows = [row[_FRESHNESS_COLUMNS:] for row in found]
-        return self._fresh(found[0], asked_at), [row for row in rows if row[0] is not None]
+        rows = [row[1:] for row in found if row[1] is not None]
+        return self._fresh(found[0][0], asked_at), rows
 
     def _look(
         self, parameters: Mapping[str, object], asked_at: datetime | None = None
     ) -> Freshness:
         """Read only how fresh an answer would be."""
-        (row,) = self._database.rows(self._freshness_for(parameters), parameters)
-        return self._fresh(row, asked_at)
+        ((text,),) = self._database.rows(self._freshness_for(parameters), parameters)
+        return self._fresh(text, asked_at)
 
     def _freshness_for(self, parameters: Mapping[str, object]) -> str:
         return self._freshness_of_orders if parameters["token_orders"] else self._freshness
 
-    def _fresh(self, row: Row, asked_at: datetime | None) -> Freshness:
-        read_at, as_of, parked, is_served, applied, parked_orders = row[:_FRESHNESS_COLUMNS]
+    def _fresh(self, text: str, asked_at: datetime | None) -> Freshness:
+        read_at, as_of, parked, is_served, applied, parked_orders = json.loads(text)
         return Freshness(
             read_model=self._name,
-            as_of=as_of,
-            read_at=read_at,
+            as_of=as_of and datetime.fromisoformat(as_of),
+            read_at=datetime.fromisoformat(read_at),
             applied=applied,
             parked=parked,
             parked_orders=parked_orders,
