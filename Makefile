@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs rebuild switch verify operate demo test prove prove-reads fuzz-api check bench bench-commands bench-projectors bench-queries bench-cold-start format contracts release-events lock sam-validate
+.PHONY: help up down reset token status logs rebuild switch verify operate demo test prove prove-reads fuzz-api check bench bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak explain-unified report format contracts release-events lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -85,7 +85,30 @@ check: $(READY) ## Format, lint, types, import contracts, architecture, template
 	PYTHONPATH=.:functions:layers/common $(BIN)/python -m infra.contracts --check
 	$(BIN)/python -m pytest -q --tb=line tests/architecture
 
-bench: $(READY) ## Measure the latencies of the stack that runs
+IN_PROCESS = PYTHONPATH=.:functions:layers/common $(BIN)/python
+ORDERS ?= 150000
+
+bench: bench-complex-queries bench-database-cpu bench-freshness bench-peak ## Compare with the unified model (ORDERS=; half an hour, with the data set made first)
+
+bench-complex-queries: $(READY) ## Ask each question of both models, of two sizes
+	$(IN_PROCESS) -m tests.benchmarks.complex_queries --sizes $$(($(ORDERS) / 10)) $(ORDERS) >/dev/null
+
+bench-database-cpu: $(READY) ## Measure what a workload costs both models' databases
+	$(IN_PROCESS) -m tests.benchmarks.database_cpu --orders $(ORDERS) >/dev/null
+
+bench-freshness: $(READY) ## Measure when a command is seen in each read model
+	$(IN_PROCESS) -m tests.benchmarks.freshness --orders $(ORDERS) >/dev/null
+
+bench-peak: $(READY) ## Search the highest rate that both models sustain
+	$(IN_PROCESS) -m tests.benchmarks.peak --orders $(ORDERS) >/dev/null
+
+explain-unified: $(READY) ## Write the plans of the unified model's statements
+	$(IN_PROCESS) -m tests.benchmarks.unified.explain --orders $(ORDERS) >/dev/null
+
+report: $(READY) ## Write docs/review from what benchmarks have left
+	$(IN_PROCESS) -m tests.benchmarks.report
+
+bench-latency: $(READY) ## Measure the latencies of the stack that runs
 	@exec $(BIN)/python -m tests.benchmarks.latency
 
 bench-commands: $(READY) ## Measure what each command costs beside its statements

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from kafka import KafkaConsumer, KafkaProducer
 
+from infra.local.servers.kafka_broker import create_topics
+from infra.local.template.model import Topic
 from ordering.read_side.query import READ_MODELS
 from ordering.runtime.postgres import Database
 from tests.integration.requests import request
@@ -40,7 +42,7 @@ RATES: Final = (5.0, 20.0, 40.0)
 SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.002
 _PATIENCE_SECONDS: Final = 30.0
-_TOPIC: Final = "benchmark"
+_TOPIC: Final = Topic("benchmark", 1, {})
 _VERSIONS: Final = "select " + ", ".join(
     f"(select version from {name} where order_id = %(order_id)s::uuid)" for name in READ_MODELS
 )
@@ -75,14 +77,15 @@ def seen_after(place: Place, until: float) -> dict[str, list[float]]:
 def through_the_broker(servers: str, until: float) -> list[float]:
     """Send records through a topic until that moment; return the time that each took."""
     samples: list[float] = []
+    create_topics(servers, [_TOPIC])
     producer = KafkaProducer(bootstrap_servers=servers, acks="all", linger_ms=0)
-    consumer = KafkaConsumer(_TOPIC, bootstrap_servers=servers, auto_offset_reset="earliest")
+    consumer = KafkaConsumer(_TOPIC.name, bootstrap_servers=servers, auto_offset_reset="earliest")
     with contextlib.closing(producer), contextlib.closing(consumer):
-        producer.send(_TOPIC, b"0").get(10)  # makes the topic
+        producer.send(_TOPIC.name, b"0").get(10)
         while not consumer.poll(timeout_ms=1000):
             pass
         while time.monotonic() < until:
-            producer.send(_TOPIC, str(time.monotonic()).encode())
+            producer.send(_TOPIC.name, str(time.monotonic()).encode())
             producer.flush()
             for records in consumer.poll(timeout_ms=5000).values():
                 now = time.monotonic()

@@ -1,4 +1,4 @@
-"""Where the time goes on a warm stack: `make bench` beside a running `make up`.
+"""Where the time goes on a warm stack: `make bench-latency` beside a running `make up`.
 
 One client, one request at a time. Each row adds one part of the way to the row above it, so their
 differences say what that part costs. Times are in milliseconds, as the client sees them.

@@ -133,7 +133,7 @@ def complex_queries(result: Mapping[str, Any]) -> Section:
         "Complex queries",
         [
             (
-                f"Milliseconds of the handler, from API Gateway's event to the answer, {shown} orders,"
+                f"Milliseconds from API Gateway's event to the handler's answer, {shown} orders,"
                 f" {result['rounds'] * result['repetitions']} times each;"
                 f" {sum(result['answers_compared'].values()):,} answers were compared before."
             ),
@@ -200,8 +200,8 @@ def peak(result: Mapping[str, Any]) -> Section:
         "Peak",
         [
             (
-                f"Sustained: 99 % within {settings['objective_p99_ms']:g} ms of the intended arrival, and"
-                f" no errors, for {settings['seconds']:g} s, by {settings['workers']} workers."
+                f"Sustained: 99 % within {settings['objective_p99_ms']:g} ms of their arrival,"
+                f" and no errors, for {settings['seconds']:g} s, by {settings['workers']} workers."
             ),
             Table(("Highest sustained rate", "requests/s"), highest),
             f"Ratio: {_spread(told['ratio'])}.",
@@ -250,8 +250,8 @@ def productivity() -> Section:
         "Developer productivity",
         [
             (
-                "Counted in the recipes of CONTRIBUTING.md, which tests carry out. A question asked of"
-                " the unified model needs the same files but those that the read side alone has: the"
+                "Counted in the recipes of CONTRIBUTING.md, which tests carry out. A question asked"
+                " of the unified model needs the same files but those of the read side alone: the"
                 " projector and its migration."
             ),
             Table(head, rows),
