@@ -138,8 +138,8 @@ async def measure(record: StackRecord, token: str, count: int) -> None:
                 visible.append(time.perf_counter() - answered)
                 arrived = await asyncio.to_thread(arrivals.wait_for, order_id)
                 in_topic.append(max(0.0, arrived - answered))
-                # So that no order meets the projector at work on the one before.
-                await asyncio.sleep(0.01)
+                # So that each is alone: orders in quick succession are projected together.
+                await asyncio.sleep(0.1)
         finally:
             arrivals.close()
         show("command answered → its event read from Kafka", in_topic)

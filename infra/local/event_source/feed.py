@@ -25,7 +25,7 @@ from infra.local.event_source.consumer import (
     open_consumer,
     topic_id,
 )
-from infra.local.event_source.pace import LONG_POLL_MS, Pace
+from infra.local.event_source.pace import GATHER_MS, LONG_POLL_MS, Pace
 from infra.local.event_source.positions import (
     TopicReplacedError,
     kept_positions,
@@ -215,6 +215,11 @@ class KafkaFeed:
                 timeout_ms=pace.poll_ms(PAUSED_POLL_MS if paused else LONG_POLL_MS),
                 max_records=RECORDS_PER_POLL,
             )
+            if fetched and pace.is_gathering:
+                # What is there was fetched when the first of it came; the rest is at the broker.
+                rest = consumer.poll(timeout_ms=GATHER_MS, max_records=RECORDS_PER_POLL)
+                for partition, records in rest.items():
+                    fetched[partition] = [*fetched.get(partition, ()), *records]
             require_same_topics(consumer, self._topic_ids)
             if fetched:
                 self._set_reachable(None)
@@ -224,7 +229,7 @@ class KafkaFeed:
             elif not self._reachable and self._is_answered(consumer):
                 self._set_reachable(None)
             self._commit_some(consumer)
-            self._closing.wait(pace.after(found=bool(fetched)))
+            self._closing.wait(pace.after(sum(map(len, fetched.values()))))
         with self._lock:
             last = self._committing | self._to_commit
         try:
