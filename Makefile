@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs rebuild switch verify operate demo test prove prove-reads fuzz-api check bench bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak explain-unified report format contracts release-events lock sam-validate
+.PHONY: help up down reset token status logs rebuild switch verify operate demo test prove prove-reads fuzz-api check bench bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-post explain-unified report format contracts release-events lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -101,6 +101,12 @@ bench-freshness: $(READY) ## Measure when a command is seen in each read model
 
 bench-peak: $(READY) ## Search the highest rate that both models sustain
 	$(IN_PROCESS) -m tests.benchmarks.peak --orders $(ORDERS) >/dev/null
+
+bench-relay: $(READY) ## Measure what the relay adds to sending records
+	$(IN_PROCESS) -m tests.benchmarks.relay_cost >/dev/null
+
+bench-post: $(READY) ## Measure where a POST's time goes on the stack that runs
+	$(IN_PROCESS) -m tests.benchmarks.post_time >/dev/null
 
 explain-unified: $(READY) ## Write the plans of the unified model's statements
 	$(IN_PROCESS) -m tests.benchmarks.unified.explain --orders $(ORDERS) >/dev/null

@@ -163,7 +163,7 @@ class Crew:
         for process in self._processes:
             process.start()
         for _ in self._processes:
-            self._shared.results.get()
+            self._result()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -173,6 +173,18 @@ class Crew:
         for process in self._processes:
             process.join(10)
             process.kill()
+
+    def _result(self) -> Any:
+        """Return what the next worker says.
+
+        Raises:
+            RuntimeError: a worker has ended; it has said why to the error stream.
+        """
+        while self._shared.results.empty():
+            if any(process.exitcode is not None for process in self._processes):
+                raise RuntimeError("a worker has ended")
+            time.sleep(0.01)
+        return self._shared.results.get()
 
     def serve(self, rate: float, seconds: float, seed: int) -> Served:
         """Send a workload; return when everything is answered, and every read model has it."""
@@ -186,7 +198,7 @@ class Crew:
             tasks.put(_Task(rate, seconds, seed))
         samples, cpu_of_workers = [], 0.0
         for _ in self._processes:
-            of_worker, cpu = self._shared.results.get()
+            of_worker, cpu = self._result()
             samples += of_worker
             cpu_of_workers += cpu
         answered = time.monotonic()

@@ -30,6 +30,7 @@ REPETITIONS: Final = 3
 OBJECTIVE_MS: Final = 100.0
 FACTORS: Final = (1, 3, 10)
 _FIRST_RATE: Final = 10.0
+_LEAST_RATE: Final = 1.0
 _STEPS: Final = 3
 """So often the interval is halved: the rate is known to within a fifteenth, or so."""
 
@@ -52,9 +53,11 @@ def highest(crew: Crew, seconds: float, tried: list[dict[str, Any]]) -> float:
     rate = _FIRST_RATE
     while sustains(rate):
         rate *= 2
-    if rate == _FIRST_RATE:
-        return 0.0
     good, bad = rate / 2, rate
+    while rate == _FIRST_RATE and not sustains(good):
+        good, bad = good / 2, good
+        if good < _LEAST_RATE:
+            raise RuntimeError(f"not even {bad:g} requests a second are sustained")
     for _ in range(_STEPS):
         middle = (good + bad) / 2
         good, bad = (middle, bad) if sustains(middle) else (good, middle)
@@ -90,7 +93,7 @@ def run(
         },
         "summary": {
             "highest": {side: spread(rates) for side, rates in found.items()},
-            "ratio": spread(a / b for a, b in zip(found[OURS], found[THEIRS], strict=True) if b),
+            "ratio": spread(a / b for a, b in zip(found[OURS], found[THEIRS], strict=True)),
             "multiples": multiples,
         },
         "samples": {"tried": tried},

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 REVIEW: Final = ROOT / "docs" / "review"
 TITLE: Final = "Commands and queries apart: the decision reviewed by its measures"
-_NAMES: Final = ("complex_queries", "database_cpu", "peak", "freshness")
+_NAMES: Final = ("complex_queries", "database_cpu", "peak", "freshness", "relay", "post_time")
 _MISSING: Final = "not measured yet"
 _METHOD: Final = (
     "Both sides have the same orders, taken from TPC-H and led through their lives, and the same"
@@ -233,6 +233,54 @@ def freshness(result: Mapping[str, Any]) -> Section:
     )
 
 
+def relay(result: Mapping[str, Any]) -> Section:
+    """Return what the relay adds to sending records."""
+    told = result["summary"]
+    rows = [
+        ("the relay, events/s", _spread(told["relay"]), "≥ 5,000"),
+        ("kafka-python alone, records/s", _spread(told["producer"]), ""),
+        ("ratio", _spread(told["ratio"]), "≥ 0.8"),
+    ]
+    return Section(
+        "The relay against its limit",
+        [
+            (
+                f"{told['events']:,} events from the outbox to a topic, and the same records from the"
+                f" same producer alone, by turns, {result['rounds']} times after a warm-up."
+            ),
+            Table(("One process", "median (least to most)", "goal"), rows),
+        ],
+    )
+
+
+def post_time(result: Mapping[str, Any]) -> Section:
+    """Return what placing an order takes on one machine, and which parts take it."""
+    summary = result["summary"]
+    parts = ["runner", "Kafka", "the write database", "the read database", "function PlaceOrder"]
+    relayed = "function PublishEvents"
+    rows = []
+    for name, told in summary.items():
+        cpu = dict(told["cpu_ms"])
+        shown = [cpu.pop(part, 0.0) for part in [*parts, relayed]]
+        others = sum(cpu.values())
+        latency = told["latency_ms"]
+        cells = [told["rate"], latency["p50"], latency["p99"], *shown, others]
+        rows.append((name, *(f"{cell:.1f}" for cell in cells)))
+    head = ("Clients", "orders/s", "p50, ms", "p99", "runner and gateway", *parts[1:4])
+    return Section(
+        "Where a POST's time goes on one machine",
+        [
+            (
+                "Orders are placed through the gateway, one at a time by each client; the milliseconds"
+                " of processor time per order are of each part of the stack, whose processes all"
+                " share the cores. The same while parts behind the command stand still says what a"
+                " command would take without them; their backlog is left out of these figures."
+            ),
+            Table((*head, "the command", "the relay", "projectors and others"), rows),
+        ],
+    )
+
+
 def productivity() -> Section:
     """Return what is written by hand for each recipe."""
     rows = [
@@ -282,6 +330,8 @@ _SECTIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], Section]]] = {
     "database_cpu": database_cpu,
     "peak": peak,
     "freshness": freshness,
+    "relay": relay,
+    "post_time": post_time,
 }
 
 

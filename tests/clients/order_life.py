@@ -94,7 +94,12 @@ def live(client: AuthenticatedClient) -> None:
     assert last.refunds[0].amount == due
     refuse(client, order_id)
     listed = list_customer_orders.sync(
-        "ALFKI", client=client, status=last.status, consistency_token=token, limit=100
+        "ALFKI",
+        client=client,
+        status=last.status,
+        consistency_token=token,
+        prefer="wait=20",
+        limit=100,
     )
     assert listed is not None
     assert not isinstance(listed, Problem)

@@ -215,6 +215,7 @@ async function live(basePath: string, accessToken: string): Promise<void> {
         customerId: 'ALFKI',
         status: last.status,
         consistencyToken,
+        prefer: 'wait=20',
         limit: 100,
     });
     check(

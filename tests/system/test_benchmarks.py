@@ -59,18 +59,19 @@ def test_a_workload_costs_both_sides_something(build: Path) -> None:
 def test_the_highest_rate_is_found_and_exceeded(
     build: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(peak, "_STEPS", 0)
-    monkeypatch.setattr(peak, "_FIRST_RATE", 80.0)
+    # Not by the time that it takes: with so few cores, other tests have them too.
+    monkeypatch.setattr(peak, "is_sustained", lambda served: len(served.samples) < 45)
     monkeypatch.setattr(peak, "FACTORS", (1, 2))
     result = peak.run(ORDERS, seconds=1, repetitions=1, kafka=KAFKA, build=build)
     told = result["summary"]
     assert told["multiples"].keys() == {"1", "2"}
     for side in (OURS, THEIRS):
         tried = result["samples"]["tried"][side]
-        assert not tried[-1]["sustained"] or len(tried) > 1
+        assert {each["sustained"] for each in tried} == {True, False}
         assert told["highest"][side]["median"] == max(
-            (each["rate"] for each in tried if each["sustained"]), default=0.0
+            each["rate"] for each in tried if each["sustained"]
         )
+        assert 20 <= told["highest"][side]["median"] < 80
 
 
 def test_every_read_model_is_seen_to_have_a_command(build: Path) -> None:
