@@ -245,8 +245,8 @@ def relay(result: Mapping[str, Any]) -> Section:
         "The relay against its limit",
         [
             (
-                f"{told['events']:,} events from the outbox to a topic, and the same records from the"
-                f" same producer alone, by turns, {result['rounds']} times after a warm-up."
+                f"{told['events']:,} events from the outbox to a topic, and the same records by the"
+                f" producer alone, by turns, {result['rounds']} times after a warm-up."
             ),
             Table(("One process", "median (least to most)", "goal"), rows),
         ],
@@ -271,7 +271,7 @@ def post_time(result: Mapping[str, Any]) -> Section:
         "Where a POST's time goes on one machine",
         [
             (
-                "Orders are placed through the gateway, one at a time by each client; the milliseconds"
+                "Orders are placed through the gateway, one at a time by each client; milliseconds"
                 " of processor time per order are of each part of the stack, whose processes all"
                 " share the cores. The same while parts behind the command stand still says what a"
                 " command would take without them; their backlog is left out of these figures."

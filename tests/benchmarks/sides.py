@@ -45,7 +45,10 @@ class Side:
         """Call a function with API Gateway's event; return its answer."""
         # The loop looks its store up there, each time.
         vars(loop)["store"] = unified_store if self.name == THEIRS else our_store
-        answer: dict[str, Any] = self.handlers[stem](event, None)
+        try:
+            answer: dict[str, Any] = self.handlers[stem](event, None)
+        finally:
+            vars(loop)["store"] = our_store
         return answer
 
     def close(self) -> None:
