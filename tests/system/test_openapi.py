@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.running_stack import Answer, RunningStack
 
 DOCUMENT = ROOT / "docs" / "api" / "openapi.json"
-EXAMPLES = int(os.environ.get("API_EXAMPLES", "36"))
+EXAMPLES = int(os.environ.get("API_EXAMPLES", "27"))
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,"
     "response_headers_conformance,response_schema_conformance,negative_data_rejection,ignored_auth"

@@ -61,7 +61,9 @@ order by {keyset.order}
 """
     words = [] if question.q is None else range(len(question.q.split()))
     checks = [_HAS_WORD.format(n=n) for n in words]
-    finders = [_WITH_WORD.format(n=n) for n in words]
+    # The longest word has the fewest orders, as a rule; what they lack of the others is seen in them.
+    longest = max(words, key=lambda n: len(question.q.split()[n]), default=None)
+    finders = [] if longest is None else [_WITH_WORD.format(n=longest)]
     if question.sku is not None:
         checks.append(_HAS_SKU)
         finders.append(
@@ -83,7 +85,8 @@ with glance as materialized (
 ), found as (
   (select * from glance where (select count(*) from glance) = %(page_rows)s)
   union all (
-    select o.* from hits join orders as o using (order_id) where {where}
+    select o.* from hits join orders as o using (order_id)
+    where {where} and {" and ".join(checks)}
     {{page}}
   )
 ) {answer}""")
