@@ -2,7 +2,8 @@
 
 A rate is sustained when of all requests 99 % are answered within 100 ms of their intended arrival
 and none fails, in the first try or a second. The highest is found by doubling, then by halving the
-interval, on each side by turns and several times. Then the read model serves 1, 3 and 10 times the other's highest rate.
+interval, on each side by turns and several times. Then the read model serves 1, 3 and 10 times the
+other's highest rate.
 """
 
 from __future__ import annotations

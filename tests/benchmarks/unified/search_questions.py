@@ -61,9 +61,10 @@ order by {keyset.order}
 """
     words = [] if question.q is None else range(len(question.q.split()))
     checks = [_HAS_WORD.format(n=n) for n in words]
-    # The longest word has the fewest orders, as a rule; what they lack of the others is seen in them.
+    # The longest word has the fewest orders, as a rule; the others are looked for in those.
     longest = max(words, key=lambda n: len(question.q.split()[n]), default=None)
     finders = [] if longest is None else [_WITH_WORD.format(n=longest)]
+    others = [_HAS_WORD.format(n=n) for n in words if n != longest]
     if question.sku is not None:
         checks.append(_HAS_SKU)
         finders.append(
@@ -86,7 +87,7 @@ with glance as materialized (
   (select * from glance where (select count(*) from glance) = %(page_rows)s)
   union all (
     select o.* from hits join orders as o using (order_id)
-    where {where} and {" and ".join(checks)}
+    where {" and ".join([where, *others])}
     {{page}}
   )
 ) {answer}""")
