@@ -182,7 +182,11 @@ def _parser() -> argparse.ArgumentParser:
         default=environment.get("SCOPE_PREFIX") or "",
         help="what comes before the names of the scopes, such as ordering/ (ScopePrefix)",
     )
-    common.add_argument("--database-memory", default="64MB", help="of each: shared_buffers")
+    common.add_argument(
+        "--database-memory",
+        default=Settings.database_memory,
+        help="of each: shared_buffers",
+    )
     common.add_argument("--state-dir", type=Path, default=DEFAULT_STATE)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from pydantic import ValidationError
@@ -158,11 +159,7 @@ class QueryFunction(HttpFunction, Generic[QuestionT]):
                 return {}
             return {str(parameters["order_id"]): answer.version + 1}
 
-        sql = self._sql_of(question)
-
-        def ask(parameters: Mapping[str, object], asked_at: datetime | None = None) -> _Asked:
-            return self._ask(sql, parameters, asked_at)
-
+        ask = partial(self._ask, self._sql_of(question))
         freshness, rows, requested = self._ask_until(
             requested, ask, {**parameters, **common}, awaited
         )
