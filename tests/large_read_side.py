@@ -107,11 +107,12 @@ def make_large(conninfo: str, orders: int) -> None:
                 cursor.execute(statement.format(table=f"{table}_1"))
                 for _, definition in indexes:
                     cursor.execute(definition)
-            cursor.execute(_FRESH)
+            cursor.execute(FRESH)
             cursor.execute("vacuum analyze")
 
 
-_FRESH: Final = """
+FRESH: Final = """
 insert into watermarks (projection, partition, partitions, as_of, newest_watermark, next_offset)
 select distinct read_model, 0, 1, now(), now(), 1 from generations
 """
+"""Every read model is fresh, as of now."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .asked import KINDS, draw, event_of, require_same_answers
 from .data.dataset import BUILD, SEED, copied, provide
-from .measuring import parser_of, rounded, run_benchmark, say, summary
+from .measuring import parser_of, rounded, run_benchmark, say, spread, summary
 from .servers import UNIFIED
 from .sides import OURS, SIDES, THEIRS, conninfos, open_side
 
@@ -67,11 +67,7 @@ def summarise(samples: Samples) -> dict[str, Any]:
                 name: summary([ms for each in lists for ms in each])
                 for name, lists in of_sides.items()
             },
-            "ratio": {
-                "median": statistics.median(by_repetition),
-                "least": min(by_repetition),
-                "most": max(by_repetition),
-            },
+            "ratio": spread(by_repetition),
         }
     complex_ones = [kind for kind in kinds if KINDS[kind].is_complex]
     means = {

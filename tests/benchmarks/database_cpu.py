@@ -11,11 +11,10 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any, Final
 
-from .asked import draw
-from .contest import WORKERS, Contest, Crew, Served, contest
+from .contest import contest
+from .crew import WORKERS, Crew, Served
 from .data.dataset import BUILD, SEED, provide
 from .measuring import parser_of, run_benchmark, say, spread, summary
-from .servers import UNIFIED
 from .sides import OURS, SIDES, THEIRS
 from .workload import MIX
 
@@ -51,7 +50,7 @@ def run(
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
     samples: dict[str, list[Any]] = {side: [] for side in SIDES}
     with contest(dataset, kafka) as both:
-        sample = _sample(both)
+        sample = both.sample()
         for repetition in range(repetitions):
             for side in SIDES if repetition % 2 else reversed(SIDES):
                 with both.place(side) as place, Crew(place, sample) as crew:
@@ -75,11 +74,6 @@ def run(
         "runs": runs,
         "samples": samples,
     }
-
-
-def _sample(both: Contest) -> Any:
-    with both.place(THEIRS) as place:
-        return draw(place.owners[UNIFIED], SEED)
 
 
 def summarise(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -131,18 +125,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
     asked = parser.parse_args()
-    run_benchmark(
-        "database_cpu",
-        lambda: run(
-            asked.orders,
-            rate=asked.rate,
-            seconds=asked.seconds,
-            repetitions=asked.repetitions,
-            kafka=asked.kafka,
-            build=asked.build,
-        ),
-        asked.build,
-    )
+    run_benchmark("database_cpu", lambda: run(**vars(asked)), asked.build)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,11 @@ from ordering.runtime.postgres import Database
 from tests.integration.requests import request
 from tests.shared import an_order
 
-from .asked import draw
-from .contest import Crew, contest
+from .contest import contest
+from .crew import Crew
 from .data.dataset import BUILD, SEED, provide
 from .measuring import parser_of, rounded, run_benchmark, say, summary
-from .servers import UNIFIED
-from .sides import OURS, THEIRS, open_side
+from .sides import OURS, open_side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,8 +112,7 @@ def run(
     dataset = provide(orders, build=build)
     samples: dict[str, dict[str, list[float]]] = {}
     with contest(dataset, kafka) as both:
-        with both.place(THEIRS) as place:
-            sample = draw(place.owners[UNIFIED], SEED)
+        sample = both.sample()
         with both.place(OURS) as place, Crew(place, sample) as crew:
             if place.stack is None:
                 raise RuntimeError("the read model's side is a whole stack")
@@ -152,17 +150,7 @@ def main() -> None:
     parser.add_argument("--rates", type=float, nargs="+", default=list(RATES))
     parser.add_argument("--seconds", type=float, default=SECONDS)
     asked = parser.parse_args()
-    run_benchmark(
-        "freshness",
-        lambda: run(
-            asked.orders,
-            rates=asked.rates,
-            seconds=asked.seconds,
-            kafka=asked.kafka,
-            build=asked.build,
-        ),
-        asked.build,
-    )
+    run_benchmark("freshness", lambda: run(**vars(asked)), asked.build)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import shutil
@@ -73,7 +74,7 @@ def _end(*_: object) -> None:
 def percentile(samples: Sequence[float], share: float) -> float:
     """Return the smallest sample that is not below this share of all (0 to 1), nearest rank."""
     ordered = sorted(samples)
-    return ordered[min(len(ordered) - 1, max(0, -int(-share * len(ordered) // 1) - 1))]
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
 
 
 def summary(samples: Sequence[float]) -> dict[str, float]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from .asked import draw
-from .contest import WORKERS, Crew, Served, contest
+from .contest import contest
+from .crew import WORKERS, Crew, Served
 from .data.dataset import BUILD, SEED, provide
 from .database_cpu import figures
 from .measuring import parser_of, percentile, run_benchmark, say, spread, summary
-from .servers import UNIFIED
 from .sides import OURS, SIDES, THEIRS
 from .workload import MIX
 
@@ -77,8 +76,7 @@ def run(
     found: dict[str, list[float]] = {side: [] for side in SIDES}
     tried: dict[str, list[Any]] = {side: [] for side in SIDES}
     with contest(dataset, kafka) as both:
-        with both.place(THEIRS) as place:
-            sample = draw(place.owners[UNIFIED], SEED)
+        sample = both.sample()
         for repetition in range(repetitions):
             for side in SIDES if repetition % 2 else reversed(SIDES):
                 with both.place(side) as place, Crew(place, sample) as crew:
@@ -131,17 +129,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--repetitions", type=int, default=REPETITIONS)
     asked = parser.parse_args()
-    run_benchmark(
-        "peak",
-        lambda: run(
-            asked.orders,
-            seconds=asked.seconds,
-            repetitions=asked.repetitions,
-            kafka=asked.kafka,
-            build=asked.build,
-        ),
-        asked.build,
-    )
+    run_benchmark("peak", lambda: run(**vars(asked)), asked.build)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from infra.local.gateway.issuer import load_or_create_key, mint_token
 from infra.local.settings import AUDIENCE, DEFAULT_STATE
 from infra.local.stack_record import StackRecord, read_record
 from infra.local.stack_status import measure
+from ordering.read_side.query import READ_MODELS
+from tests.running_stack import RunningStack
 from tests.shared import an_order
 
 from .measuring import parser_of, run_benchmark, say, summary
@@ -30,24 +32,16 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 10.0
 CLIENTS: Final = (1, 4)
-_PROJECTORS: Final = (
-    "order_details",
-    "customer_orders",
-    "order_history",
-    "customer_summary",
-    "sales",
-    "order_search",
-    "work_queue",
-    "products",
-)
 STOPPED: Final[dict[str, Sequence[str]]] = {
     "everything runs": (),
-    "projectors stand still": _PROJECTORS,
-    "projectors and relay stand still": (*_PROJECTORS, "publish_events"),
+    "projectors stand still": READ_MODELS,
+    "projectors and relay stand still": (*READ_MODELS, "publish_events"),
 }
 
 
-async def post(url: str, token: str, clients: int, seconds: float) -> tuple[list[float], Any]:
+async def post(
+    record: StackRecord, token: str, clients: int, seconds: float
+) -> tuple[list[float], Any]:
     """Place orders for so long; return each one's milliseconds, and what every part used."""
     until = time.monotonic() + seconds
     taken: list[float] = []
@@ -61,11 +55,8 @@ async def post(url: str, token: str, clients: int, seconds: float) -> tuple[list
                     raise RuntimeError(f"{answer.status}: {await answer.text()}")
             taken.append((time.perf_counter() - began) * 1000)
 
-    record = read_record(DEFAULT_STATE)
-    if record is None:
-        raise SystemExit("no stack is running: make up DETACH=1")
     headers = {"authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession(base_url=url, headers=headers) as session:
+    async with aiohttp.ClientSession(base_url=record.api_url, headers=headers) as session:
         usage = asyncio.create_task(asyncio.to_thread(measure, record, seconds * 0.9))
         await asyncio.gather(*(client(session) for _ in range(clients)))
         return taken, await usage
@@ -74,11 +65,8 @@ async def post(url: str, token: str, clients: int, seconds: float) -> tuple[list
 @contextlib.contextmanager
 def stopped(record: StackRecord, stems: Sequence[str]) -> Iterator[None]:
     """Let the functions of these names stand still meanwhile."""
-    found = [
-        process
-        for process in psutil.Process(record.pid).children(recursive=True)
-        if _stem_of(process) in stems
-    ]
+    stack = RunningStack(DEFAULT_STATE, record.ports.api, record.kafka)
+    found = [process for stem in stems for process in stack.environments(stem)]
     for process in found:
         process.send_signal(signal.SIGSTOP)
     try:
@@ -87,14 +75,6 @@ def stopped(record: StackRecord, stems: Sequence[str]) -> Iterator[None]:
         for process in found:
             with contextlib.suppress(psutil.Error):
                 process.send_signal(signal.SIGCONT)
-
-
-def _stem_of(process: psutil.Process) -> str:
-    with contextlib.suppress(psutil.Error):
-        handlers = [a for a in process.cmdline() if a.endswith(".handler")]
-        if handlers:
-            return str(handlers[-1].split(".")[-2])
-    return ""
 
 
 def run(seconds: float) -> dict[str, Any]:
@@ -108,11 +88,11 @@ def run(seconds: float) -> dict[str, Any]:
     )
     told: dict[str, Any] = {}
     samples: dict[str, Any] = {}
-    asyncio.run(post(record.api_url, token, 1, 3))  # a warm-up
+    asyncio.run(post(record, token, 1, 3))  # a warm-up
     for clients in CLIENTS:
         for what, stems in STOPPED.items():
             with stopped(record, stems):
-                taken, usages = asyncio.run(post(record.api_url, token, clients, seconds))
+                taken, usages = asyncio.run(post(record, token, clients, seconds))
             name = f"{clients} clients, {what}"
             rate = len(taken) / seconds
             samples[name] = [round(each, 2) for each in taken]

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from infra.contracts.functions import files_of
 from ordering.read_side.query import PLANS
 from ordering.runtime.postgres import Database
+from tests.benchmarks.asked import event_with
 from tests.databases import empty_read_side, running_databases
-from tests.integration.requests import VARIABLES, request
 from tests.large_read_side import ORDER, make_large
 
 if TYPE_CHECKING:
@@ -82,9 +82,7 @@ def measure(databases: Databases, rounds: int) -> dict[str, Cost]:
     session.autocommit = True
     costs = {}
     for what, (stem, asked) in QUESTIONS.items():
-        fields = dict(asked)
-        path = {name: fields.pop(name) for name in VARIABLES[stem]}
-        event = request(path=path, query=fields)
+        event = event_with(stem, asked)
         answer = handlers[stem].using(recording)(event, None)
         if answer["statusCode"] != 200:
             raise RuntimeError(f"{what}: {answer}")

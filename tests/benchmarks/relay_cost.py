@@ -31,6 +31,7 @@ from ordering.runtime.postgres import Database
 from ordering.runtime.settings import Relay as RelaySettings
 from tests.databases import running_databases, running_loop
 from tests.running_stack import free_ports
+from tests.shared import eventually
 
 from .data.dataset import SEED
 from .data.lives import ORDERS_OF_SCALE_1, Lives, generate_tables
@@ -71,7 +72,7 @@ class _CountingTopic(Topic):
             raise SystemExit
 
 
-def relayed(database: str, settings: RelaySettings, events: int) -> tuple[float, Any]:
+def relayed(database: str, settings: RelaySettings, events: int) -> tuple[float, _CountingTopic]:
     """Relay everything; return the seconds from the first look until the outbox is empty."""
     topic = _CountingTopic(settings, events)
     connection = Database(database, "none", "benchmark", on_connect=listen(0))
@@ -80,11 +81,11 @@ def relayed(database: str, settings: RelaySettings, events: int) -> tuple[float,
     thread = threading.Thread(target=relay.run, args=(time.monotonic() + 300,))
     began = time.perf_counter()
     thread.start()
-    left: Sequence[Any] = [(1,)]
     looking = Database(database, "none", "benchmark")
-    while left != [(0,)]:
-        time.sleep(0.02)
-        left = looking.rows("select count(*) from outbox") if len(topic.sent) >= events else [(1,)]
+    eventually(
+        lambda: len(topic.sent) >= events and looking.rows("select count(*) from outbox") == [(0,)],
+        300,
+    )
     seconds = time.perf_counter() - began
     thread.join()
     connection.close()

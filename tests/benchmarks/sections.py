@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_KEYS: Final = ("mean", "p50", "p95", "p99")
+
+
 def complex_queries(result: Mapping[str, Any]) -> Section:
     """Return each question on both sides, and how the mean grows."""
     summary = result["summary"]
@@ -22,8 +25,8 @@ def complex_queries(result: Mapping[str, Any]) -> Section:
     rows = [
         (
             kind if KINDS[kind].is_complex else f"{kind} (not complex)",
-            *(f"{figures[THEIRS][key]:.2f}" for key in ("mean", "p50", "p95", "p99")),
-            *(f"{figures[OURS][key]:.2f}" for key in ("mean", "p50", "p95", "p99")),
+            *(f"{figures[THEIRS][key]:.2f}" for key in _KEYS),
+            *(f"{figures[OURS][key]:.2f}" for key in _KEYS),
             f"{figures['ratio']['median']:.2f}",
         )
         for kind, figures in largest["kinds"].items()
@@ -52,9 +55,6 @@ def complex_queries(result: Mapping[str, Any]) -> Section:
             plots.growth(means),
         ],
     )
-
-
-_KEYS: Final = ("mean", "p50", "p95", "p99")
 
 
 def database_cpu(result: Mapping[str, Any]) -> Section:

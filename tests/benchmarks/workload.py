@@ -67,12 +67,8 @@ def arrivals(rate: float, seconds: float, seed: int) -> list[Arrival]:
     chance = random.Random(f"arrivals {seed}")
     kinds, weights = [*MIX], [*MIX.values()]
     drawn: list[Arrival] = []
-    at = chance.expovariate(rate)
-    for number in itertools.count():
-        if at >= seconds:
-            return drawn
-        drawn.append(Arrival(at, chance.choices(kinds, weights)[0], number))
-        at += chance.expovariate(rate)
+    while (at := (drawn[-1].at if drawn else 0.0) + chance.expovariate(rate)) < seconds:
+        drawn.append(Arrival(at, chance.choices(kinds, weights)[0], len(drawn)))
     return drawn
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.benchmarks import complex_queries, database_cpu, freshness, peak
 from tests.benchmarks.asked import KINDS
-from tests.benchmarks.contest import WORKERS
+from tests.benchmarks.crew import WORKERS
 from tests.benchmarks.data import dataset
 from tests.benchmarks.data.dataset import provide, require_room
 from tests.benchmarks.measuring import TooLittleError, percentile, read_result, write_result
@@ -113,7 +113,7 @@ def test_a_data_set_of_other_sources_or_one_that_is_not_whole_is_made_anew(
 ) -> None:
     made: list[int] = []
 
-    def make(directory: Path, orders: int, _: int) -> dict[str, int]:
+    def make(directory: Path, orders: int) -> dict[str, int]:
         directory.mkdir(parents=True)
         made.append(orders)
         return {"orders": orders}

@@ -15,7 +15,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -27,10 +26,12 @@ import psutil
 
 from infra.local.settings import ROOT
 from operations.migrate import migrate
+from ordering.read_side.query import READ_MODELS
 from ordering.runtime.postgres import Database
 from tests.benchmarks import unified
-from tests.benchmarks.measuring import RESULTS, TooLittleError
+from tests.benchmarks.measuring import RESULTS, TooLittleError, say
 from tests.benchmarks.servers import UNIFIED, Servers, running_servers
+from tests.large_read_side import FRESH
 
 from . import loading
 from .lives import ORDERS_OF_SCALE_1, Lives, generate_tables
@@ -67,7 +68,7 @@ class Dataset(NamedTuple):
     """What it was made of, and how much it has."""
 
 
-def provide(orders: int, *, build: Path = BUILD, workers: int | None = None) -> Dataset:
+def provide(orders: int, *, build: Path = BUILD) -> Dataset:
     """Return the data set of about so many orders; make it if it is not there.
 
     Raises:
@@ -86,9 +87,9 @@ def provide(orders: int, *, build: Path = BUILD, workers: int | None = None) -> 
         if made["made_of"] == made_of:
             return Dataset(directory, made)
     require_room(orders, build)
-    _say(f"making a data set of {orders:,} orders in {directory}")
+    say(f"making a data set of {orders:,} orders in {directory}")
     shutil.rmtree(directory, ignore_errors=True)
-    made = {"made_of": made_of, **_make(directory, orders, workers or os.cpu_count() or 1)}
+    made = {"made_of": made_of, **_make(directory, orders)}
     draft = marker.with_suffix(".new")
     draft.write_text(json.dumps(made, indent=2))
     draft.rename(marker)
@@ -146,7 +147,8 @@ def scratch(parent: Path) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _make(directory: Path, orders: int, workers: int) -> dict[str, Any]:
+def _make(directory: Path, orders: int) -> dict[str, Any]:
+    workers = os.cpu_count() or 1
     began = time.monotonic()
     directory.mkdir(parents=True)
     tables = directory / "tpch"
@@ -177,13 +179,13 @@ def _make(directory: Path, orders: int, workers: int) -> dict[str, Any]:
         began = time.monotonic()
         filled = [
             pool.submit(loading.fill_read_model, name, write=write, read=read)
-            for name in loading.ALL_READ_MODELS
+            for name in READ_MODELS
         ]
         loading.run_statements(theirs, [*loading.REFERENCES, *indexes])
         for each in filled:
             each.result()
         seconds["filling"] = time.monotonic() - began
-        loading.run_statements(read, [loading.FRESH])
+        loading.run_statements(read, [FRESH])
         for conninfo in (servers.superuser("write"), servers.superuser("read"), theirs):
             loading.run_statements(conninfo, loading.CLEAN)
     shutil.rmtree(tables)
@@ -213,10 +215,6 @@ def _hash_of_sources() -> str:
     return hashed.hexdigest()[:16]
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-
-
 def main() -> None:
     """Make a data set, and say what it has."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -225,7 +223,7 @@ def main() -> None:
         dataset = provide(parser.parse_args().orders)
     except TooLittleError as error:
         raise SystemExit(str(error)) from None
-    _say(json.dumps(dataset.made))
+    say(json.dumps(dataset.made))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import psycopg2
 from ordering.read_side.filling import Filler
 from ordering.read_side.log import EventLog
 from ordering.read_side.operation import read_model_named
-from ordering.read_side.query import READ_MODELS
 from ordering.read_side.store import ReadModelStore
 from ordering.runtime.postgres import Database
 from tests.benchmarks.unified.rows import Rows, moments, order_row, rows_of
@@ -261,9 +260,3 @@ REFERENCES: Final = (
 )
 """Statements that fill the tables that are referred to, of what the others have."""
 CLEAN: Final = ("vacuum (analyze, freeze)", "checkpoint")
-FRESH: Final = """
-insert into watermarks (projection, partition, partitions, as_of, newest_watermark, next_offset)
-select distinct read_model, 0, 1, now(), now(), 1 from generations
-"""
-"""Every read model is fresh as of now."""
-ALL_READ_MODELS: Final = READ_MODELS

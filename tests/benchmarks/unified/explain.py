@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg2
 
-from ordering.runtime.postgres import Database
 from tests.benchmarks.asked import KINDS, draw, event_of
+from tests.benchmarks.command_cost import RecordingDatabase
 from tests.benchmarks.data.dataset import SEED, copied, provide
 from tests.benchmarks.measuring import parser_of, say
 from tests.benchmarks.servers import UNIFIED
@@ -34,31 +34,21 @@ Written by tests/benchmarks/unified/explain.py; ids and texts differ from run to
 """
 
 
-class _Recording(Database):
-    """Keeps the statements that it was asked."""
-
-    def __init__(self, conninfo: str) -> None:
-        super().__init__(conninfo, "none", "benchmark")
-        self.asked: list[tuple[str, Any]] = []
-
-    def rows_meanwhile(self, *asked: Any) -> Any:
-        self.asked.append(asked[:2])
-        return super().rows_meanwhile(*asked)
-
-
-def statements(side: Side, recording: _Recording, sample: Any) -> Iterator[tuple[str, str, Any]]:
+def statements(
+    side: Side, recording: RecordingDatabase, sample: Any
+) -> Iterator[tuple[str, str, Any]]:
     """Yield the statements of each question, and of each command of an order's life."""
     chance = random.Random(SEED)
     for kind, question in KINDS.items():
-        recording.asked.clear()
+        recording.statements.clear()
         side.call(question.stem, event_of(question, sample, chance))
-        yield kind, *recording.asked[0]
+        yield kind, *recording.statements[0]
     requests = Requests(sample, SEED, 0)
     stem, event = requests.place(chance)
     while True:
-        recording.asked.clear()
+        recording.statements.clear()
         answer = side.call(stem, event)
-        *loads, writes = recording.asked
+        *loads, writes = recording.statements
         for load in loads:
             yield f"{stem} loads", *load
         yield f"{stem} {_WRITES}", *writes
@@ -76,7 +66,7 @@ def main() -> None:
     dataset = provide(options.orders, build=options.build)
     with copied(dataset) as servers:
         sample = draw(servers.superuser(UNIFIED), SEED)
-        recording = _Recording(servers.conninfo(UNIFIED, "ordering_command"))
+        recording = RecordingDatabase(servers.conninfo(UNIFIED, "ordering_command"))
         side = Side(THEIRS, recording, recording)
         parts = [_HEAD.format(orders=dataset.made["orders"])]
         with (

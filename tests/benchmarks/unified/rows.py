@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from ordering.domain.order import Order
-    from ordering.domain.parts import Line, Return, Shipment
+    from ordering.domain.parts import Return, Shipment
     from ordering.domain.recorded import Recorded
 
 Rows = dict[str, list[dict[str, Any]]]
@@ -96,7 +96,7 @@ def rows_of(
     of_order = {"order_id": order_id}
     lines = now.lines if before is None else after.lines or ()
     rows: Rows = {
-        "order_lines": [of_order | _line(line) for line in lines],
+        "order_lines": [of_order | _texts(vars(line)) for line in lines],
         "payments": [
             of_order | _numbered(now.payments, payment.payment_id) | _texts(vars(payment))
             for payment in after.payments or ()
@@ -140,10 +140,6 @@ def _texts(values: dict[str, Any]) -> dict[str, Any]:
 
 def _numbered(parts: Iterable[Any], part_id: str) -> dict[str, int]:
     return {"number": next(n for n, part in enumerate(parts) if part.part_id == part_id)}
-
-
-def _line(line: Line) -> dict[str, Any]:
-    return _texts(vars(line))
 
 
 def _shipped(
