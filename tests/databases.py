@@ -14,6 +14,8 @@ from infra.local.servers.postgres import PostgresCluster
 from infra.local.settings import ROOT
 from operations.migrate import migrate, serve_new_read_models
 from ordering.read_side.operation import read_model_named
+from ordering.read_side.query import PLANS
+from ordering.runtime.link import PLANNED_ONCE
 from ordering.runtime.postgres import Database
 
 if TYPE_CHECKING:
@@ -41,7 +43,11 @@ class Databases:
         return f"host=127.0.0.1 port={port} dbname=ordering user={role} password={password}"
 
     def open(self, side: str, role: str, *, on_connect: str = "") -> Database:
-        """Return a connection of its own, which lives as long as what asked for it (`borrowed`)."""
+        """Return a connection of its own, which lives as long as what asked for it (`borrowed`).
+
+        It starts as its role's functions start theirs.
+        """
+        on_connect = on_connect or _ON_CONNECT.get(role, "")
         database = Database(self.conninfo(side, role), "none", "test", on_connect=on_connect)
         self._opened.append(database)
         return database
@@ -61,6 +67,7 @@ class Databases:
             del self._opened[before:]
 
 
+_ON_CONNECT: Final = {"ordering_projector": PLANNED_ONCE, "ordering_query": PLANS}
 _STATE: Final = "watermarks, parked_events, orders_behind, discarded_events, operations"
 
 

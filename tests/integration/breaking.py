@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ordering.runtime.postgres import Database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from ordering.delivery.published import PublishedEvent
     from ordering.read_side.shapes import Document
@@ -23,18 +23,18 @@ class KilledError(Exception):
 class BreakableDatabase(Database):
     """A connection on which something can happen around a statement."""
 
-    def __init__(self, conninfo: str) -> None:
-        super().__init__(conninfo, "none", "test")
+    def __init__(self, conninfo: str, on_connect: str = "") -> None:
+        super().__init__(conninfo, "none", "test", on_connect=on_connect)
         self.statement = 0
         self.before: dict[int, Callable[[], None]] = {}
         self.after: dict[int, Callable[[], None]] = {}
 
-    def rows(self, statement: str, parameters: Mapping[str, Any] | None = None) -> list[Any]:
+    def _run(self, *asked: Any) -> Any:  # noqa: ANN401 - as Database._run
         self.statement += 1
         number = self.statement
         if (happen := self.before.pop(number, None)) is not None:
             happen()
-        rows = super().rows(statement, parameters)
+        rows = super()._run(*asked)
         if (happen := self.after.pop(number, None)) is not None:
             happen()
         return rows

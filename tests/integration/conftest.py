@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ordering.read_side import waiting
-from ordering.read_side.query import PLANS
 from tests.databases import empty_read_side, running_databases
 from tests.integration.commands_on_postgres import CountingDatabase
 from tests.integration.read_side_world import World
@@ -66,7 +65,7 @@ def projector(databases: Databases) -> Database:
 @pytest.fixture
 def queries(databases: Databases) -> Database:
     """Return a query's connection to the read database."""
-    return databases.open("read", "ordering_query", on_connect=PLANS)
+    return databases.open("read", "ordering_query")
 
 
 @pytest.fixture

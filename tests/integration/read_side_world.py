@@ -26,6 +26,7 @@ from ordering.read_side.projection import ProjectorFunction
 from ordering.read_side.refolding import Refolder
 from ordering.read_side.shapes import SHARE, table_of
 from ordering.read_side.store import ReadModelStore
+from ordering.runtime.link import PLANNED_ONCE
 from ordering.runtime.postgres import DatabaseUnavailableError
 from tests.databases import empty_read_side
 from tests.integration.breaking import BreakableDatabase, KilledError, Poison
@@ -61,7 +62,9 @@ class Model:
         self.fold = module.fold
         self.shape = module.handler.shape
         self.poison = Poison()
-        self.database = BreakableDatabase(databases.conninfo("read", "ordering_projector"))
+        self.database = BreakableDatabase(
+            databases.conninfo("read", "ordering_projector"), PLANNED_ONCE
+        )
         self.operating = BreakableDatabase(databases.conninfo("read", "ordering_operation"))
         self.projector = ProjectorFunction(
             stem,

@@ -19,7 +19,7 @@ from infra.contracts.functions import files_of
 from ordering.domain.stages import STAGES, StageDefinition
 from ordering.read_side import searching
 from ordering.read_side.log import LoggedEvent
-from ordering.read_side.query import PLANS, READ_MODELS
+from ordering.read_side.query import READ_MODELS
 from projectors import products, sales
 from tests.databases import empty_read_side
 from tests.integration.oracle import Oracle
@@ -143,7 +143,7 @@ def shop(request: pytest.FixtureRequest, databases: Databases) -> Iterator[tuple
             patch.setattr(searching, "GLANCED_AT", 3)
             patch.setattr(searching, "MOST_HITS", 7)
             patch.setattr(searching, "MOST_WALKED", 9)
-        queries = databases.open("read", "ordering_query", on_connect=PLANS)
+        queries = databases.open("read", "ordering_query")
         yield Oracle(world.history, zone), queries
         empty_read_side(world.read)
 

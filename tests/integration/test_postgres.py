@@ -312,3 +312,60 @@ def assert_text_is_kept(databases: Databases) -> None:
         cursor.execute(written, {"id": order_id})
         assert cursor.fetchone() == (text, len(text.encode()))
     session.close()
+
+
+FIND = "select %(a)s || '%%', id from unnest(%(ids)s::uuid[]) as id"
+ID = "0198f2c4-0000-7000-8000-000000000001"
+PREPARED = "select statement from pg_prepared_statements"
+
+
+@pytest.fixture
+def planning(databases: Databases) -> Database:
+    return databases.open("read", "ordering_projector")
+
+
+def found(database: Database, text: str, before: str = "") -> list[Any]:
+    return database.rows_planned_once(FIND, {"ids": [ID], "a": text}, before=before)
+
+
+def test_a_statement_is_planned_once_by_each_connection(planning: Database) -> None:
+    for text in ('"%s', "{,}"):
+        assert found(planning, text) == [(f"{text}%", ID)]
+    assert planning.rows_planned_once(FIND, {"ids": [], "a": "x"}) == []
+    assert len(planning.rows(PREPARED)) == 1
+    planning.close()
+    assert found(planning, "x") == [("x%", ID)]
+    assert len(planning.rows(PREPARED)) == 1
+
+
+def test_a_list_is_an_array(planning: Database) -> None:
+    texts = ["", "NULL", 'a "b" \\ {c},', "9 € für\n🚚", "%s", "'"]
+    find = "select * from unnest(%(texts)s::text[])"
+    assert planning.rows_planned_once(find, {"texts": texts}) == [(text,) for text in texts]
+    find = "select 2 <> all(%(numbers)s::bigint[])"
+    assert planning.rows_planned_once(find, {"numbers": [1, 3]}) == [(True,)]
+
+
+def test_a_statement_that_could_not_be_planned_is_planned_again(planning: Database) -> None:
+    with pytest.raises(DatabaseUnavailableError):
+        planning.rows_planned_once("select %(a)s from not_there_yet", {"a": 1})
+    with pytest.raises(psycopg2.errors.InvalidTextRepresentation):
+        found(planning, "x", before="select 'x'::int;")
+    with pytest.raises(psycopg2.errors.InvalidTextRepresentation):
+        planning.rows_planned_once(FIND, {"ids": ['"{'], "a": "x"})
+    assert found(planning, "x", before="select 1;") == [("x%", ID)]
+
+
+def test_what_comes_before_is_of_the_same_transaction(planning: Database) -> None:
+    find = "select current_setting(%(name)s, true)"
+    for value in "ab":
+        before = f"select set_config('x.y', '{value}', true);"
+        assert planning.rows_planned_once(find, {"name": "x.y"}, before=before) == [(value,)]
+
+
+def test_no_more_plans_are_kept_than_a_few(planning: Database) -> None:
+    for number in range(150):
+        found_there = planning.rows_planned_once(f"select {number} + %(n)s", {"n": 1})
+        assert found_there == [(number + 1,)]
+    assert len(planning.rows(PREPARED)) <= 64
+    assert found(planning, "x") == [("x%", ID)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +14,7 @@ from ordering.delivery import publisher
 from ordering.delivery.bus import BusUnavailableError, Delivery
 from ordering.delivery.outbox import LEASE_SECONDS, listen
 from ordering.delivery.relay import Relay
+from tests.integration.breaking import BreakableDatabase
 from tests.integration.requests import body_of, request
 from tests.relays import LogLines, Running
 from tests.relays import RememberingBus as Bus
@@ -548,26 +549,18 @@ def test_with_an_order_withheld_the_relay_sleeps_until_it_is_notified(
 ) -> None:
     bus = Bus()
     bus.refused_orders = {placed(commands)}
-    database = databases.open("write", "ordering_relay", on_connect=listen(0))
-    looks = 0
-    rows = database.rows
-
-    def counted(*asked: Any) -> list[Any]:  # noqa: ANN401 - as Database.rows
-        nonlocal looks
-        looks += 1
-        return rows(*asked)
-
-    database.rows = counted  # type: ignore[assignment] # counts the round trips
+    database = BreakableDatabase(databases.conninfo("write", "ordering_relay"), listen(0))
     relay = Relay(database, bus, shard=0, owner="a")
     thread = threading.Thread(target=relay.run, args=(time.monotonic() + 4,))
     thread.start()
     waiting = "select waiting from relay_shards where shard = 0"
     eventually(lambda: bool(bus.withheld) and bool(owner.rows(waiting)[0][0]))
-    before = looks
+    before = database.statement
     eventually(lambda: len(bus.withheld) >= 2)
     # A look every two milliseconds for a fifth of a second, at most, and then a watermark's.
-    assert looks - before < 150
+    assert database.statement - before < 150
     thread.join(10)
+    database.close()
 
 
 def test_the_next_owner_finds_out_by_one_try(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ordering.runtime.link import PLANNED_ONCE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
@@ -58,11 +60,13 @@ from held cross join lateral (
     from outbox join order_events as e using (order_id, version)
     where outbox.shard = held.shard and seq <> all(%(published)s::bigint[])
       and order_id <> all(%(withheld)s::uuid[])
-    order by seq limit %(batch)s
+    order by seq limit {batch}
   ) as first_rows
-) as o on o.bytes_before < %(batch_bytes)s
+) as o on o.bytes_before < {batch_bytes}
 order by o.seq
 """
+_READ_BATCH: Final = _READ.format(batch=_BATCH, batch_bytes=_BATCH_BYTES)
+"""The limits are constants: the plan, which is made once, rests on them."""
 _ANY: Final = """
 select exists (
   select from outbox where shard = %(shard)s and order_id <> all(%(withheld)s::uuid[])
@@ -88,7 +92,10 @@ def listen(shard: int) -> str:
 
     Its commits are not waited for: what a crash of the server takes back is published again.
     """
-    return f'set synchronous_commit = off; listen "outbox_{shard}"; listen "relay_released_{shard}"'
+    return (
+        f"{PLANNED_ONCE}; set synchronous_commit = off;"
+        f' listen "outbox_{shard}"; listen "relay_released_{shard}"'
+    )
 
 
 class LeaseLostError(Exception):
@@ -166,16 +173,14 @@ class Outbox:
         Raises:
             LeaseLostError: another relay owns the shard.
         """
-        rows = self._database.rows(
-            _READ,
+        rows = self._database.rows_planned_once(
+            _READ_BATCH,
             {
                 **self._names,
                 "waiting": waiting,
                 "caught_up_at": caught_up_at,
                 "published": published,
                 "withheld": withheld,
-                "batch": _BATCH,
-                "batch_bytes": _BATCH_BYTES,
             },
         )
         if not rows:
@@ -188,7 +193,8 @@ class Outbox:
 
     def has_events(self, withheld: Sequence[str]) -> bool:
         """Return whether there is an event of another order than the ``withheld`` ones."""
-        ((found,),) = self._database.rows(_ANY, {"shard": self._shard, "withheld": withheld})
+        names = {"shard": self._shard, "withheld": withheld}
+        ((found,),) = self._database.rows_planned_once(_ANY, names)
         return bool(found)
 
     def release(self, published: Sequence[int]) -> None:

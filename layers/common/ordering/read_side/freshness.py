@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 CLOCK_TOLERANCE: Final = "interval '0.5 seconds'"
 """By how much a watermark may be later than the read database's clock: two hosts' clocks differ.
 
-The view ``freshness_as_of`` has it too."""
+The function ``freshness_of_generation`` has it too."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ordering.delivery.published import PublishedEvent, Watermark
 from ordering.runtime.function import DatabaseFunction
+from ordering.runtime.link import PLANNED_ONCE
 from ordering.runtime.postgres import DatabaseUnavailableError
 from ordering.runtime.settings import ReadSide
 
@@ -49,6 +50,7 @@ class ProjectorFunction(DatabaseFunction):
     """
 
     side = ReadSide
+    on_connect = PLANNED_ONCE
 
     def __init__(
         self,
@@ -69,7 +71,9 @@ class ProjectorFunction(DatabaseFunction):
     @property
     def _store(self) -> ReadModelStore:
         if self._opened_store is None or self._opened_store.database is not self._database:
-            self._opened_store = ReadModelStore(self._database, self.read_model)
+            self._opened_store = ReadModelStore(
+                self._database, self.read_model, is_planned_once=True
+            )
         return self._opened_store
 
     def __call__(self, event: Mapping[str, Any], context: Context | None) -> dict[str, Any]:

@@ -24,13 +24,10 @@ from .shapes import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from typing import TypeVar
 
     from ordering.runtime.postgres import Database, Row
 
     from .folding import ReadModel
-
-    ResultT = TypeVar("ResultT")
 
 _ATTEMPTS: Final = 5
 _CONFLICTS: Final = {errorcodes.SERIALIZATION_FAILURE, errorcodes.UNDEFINED_TABLE}
@@ -52,8 +49,6 @@ union all select 'order', {number}, order_id::text, version, xmin::text, documen
 from {table} where order_id = any(%(order_ids)s::uuid[])
 """
 _WRITE: Final = """
-{lock};
-{before};
 with {parts}
 select checked.ok, seen.*
 from (
@@ -119,26 +114,35 @@ class Write:
 
 
 class ReadModelStore:
-    """Reads and writes one read model's generations."""
+    """Reads and writes one read model's generations.
 
-    def __init__(self, database: Database, read_model: ReadModel) -> None:
+    ``is_planned_once``: the database's connections start with ``PLANNED_ONCE``.
+    """
+
+    def __init__(
+        self, database: Database, read_model: ReadModel, *, is_planned_once: bool = False
+    ) -> None:
         self.database = database
         self.read_model = read_model
+        self._is_planned_once = is_planned_once
         self._known: tuple[Generation, ...] = ()
 
     def load(self, order_ids: Iterable[str], only: int | None = None) -> Found:
         """Read the orders' rows in every generation that this code can fold, or in ``only`` one.
 
-        One round trip, and another one when the generations have changed.
+        One round trip, and another one when the generations have changed. None without orders:
+        the generations are those that were found last, and ``write`` checks them.
 
         Raises:
             ConflictError: they change all the time.
             DatabaseUnavailableError: the database does not answer.
         """
         parameters = {"read_model": self.read_model.name, "order_ids": list(order_ids)}
+        if self._known and not parameters["order_ids"]:
+            return _found(self._known, [])
         for _ in range(_ATTEMPTS):
             known = self._known
-            rows = _in_turn(lambda: self.database.rows(self._load_statement(only), parameters))
+            rows = self._rows(self._load_statement(only), parameters)
             self._known = _generations(rows) if rows is not None else ()
             if rows is not None and not self._known:
                 raise DatabaseUnavailableError(f"{self.read_model.name} has no generation yet")
@@ -200,8 +204,6 @@ class ReadModelStore:
             counts += [also.rows_written] if also.rows_written else []
             expected += also.expected
         statement = _WRITE.format(
-            lock=lock(name, is_shared=not write.is_alone),
-            before=write.before,
             parts=",".join(parts or ["nothing as (select 1)"]),
             count=" + ".join(counts),
             seen=SEEN if write.positions else "select null, null, null, null",
@@ -211,11 +213,37 @@ class ReadModelStore:
             "expected": expected,
             "generations": written(write.found.generations),
         }
-        rows = _in_turn(lambda: self.database.rows(statement, {**parameters, **common}))
+        before = f"{lock(name, is_shared=not write.is_alone)}; {write.before};"
+        rows = self._rows(statement, {**parameters, **common}, before)
         if rows is None:
             self._known = ()
             raise ConflictError(f"another writer of {name} was faster")
         return [row[1:] for row in rows if write.positions]
+
+    def _rows(
+        self, statement: str, parameters: Mapping[str, Any], before: str = ""
+    ) -> list[Row] | None:
+        """Return the rows, or None after a conflict with another writer.
+
+        Raises:
+            RefusedError: PostgreSQL refuses a document for its content.
+            DatabaseUnavailableError: the database does not answer.
+        """
+        try:
+            if self._is_planned_once:
+                return self.database.rows_planned_once(statement, parameters, before=before)
+            return self.database.rows(before + statement, parameters)
+        except DatabaseUnavailableError as error:
+            if getattr(error.__cause__, "pgcode", None) in _CONFLICTS:
+                return None
+            raise
+        except UnicodeEncodeError as error:  # a text that is no Unicode
+            raise RefusedError(str(error)) from error
+        except psycopg2.Error as error:
+            kind = (error.pgcode or "")[:2]
+            if kind not in {_DATA_EXCEPTION, _INTEGRITY_CONSTRAINT_VIOLATION}:
+                raise
+            raise RefusedError(str(error)) from error
 
     def write_all(self, write: Write, refused: Callable[[int, str, Exception], None]) -> list[Row]:
         """Write it all; an order that PostgreSQL refuses for its content is found and left out.
@@ -290,25 +318,3 @@ def _written_row(order_id: str, row: OrderRow) -> dict[str, object]:
 
 def _in_json(name: str, value: Any) -> Any:  # noqa: ANN401 - any parameter
     return value if name.startswith("replaced") else json.dumps(value, ensure_ascii=False)
-
-
-def _in_turn(ask: Callable[[], list[Row]]) -> list[Row] | None:
-    """Return the rows, or None after a conflict with another writer.
-
-    Raises:
-        RefusedError: PostgreSQL refuses a document for its content.
-        DatabaseUnavailableError: the database does not answer.
-    """
-    try:
-        return ask()
-    except DatabaseUnavailableError as error:
-        if getattr(error.__cause__, "pgcode", None) in _CONFLICTS:
-            return None
-        raise
-    except UnicodeEncodeError as error:  # a text that is no Unicode
-        raise RefusedError(str(error)) from error
-    except psycopg2.Error as error:
-        kind = (error.pgcode or "")[:2]
-        if kind not in {_DATA_EXCEPTION, _INTEGRITY_CONSTRAINT_VIOLATION}:
-            raise
-        raise RefusedError(str(error)) from error

@@ -1,8 +1,9 @@
 """One PostgreSQL connection per Lambda environment, kept over invocations.
 
 Every statement is its own transaction (autocommit) and one round trip: psycopg2 puts the
-parameters into the statement. Nothing sets session state, so an RDS Proxy may share connections;
-a statement over 16 KB, such as an order with some forty lines, pins one all the same.
+parameters into the statement. Commands and queries set no session state, so an RDS Proxy may share
+their connections; a statement over 16 KB, such as an order with some forty lines, pins one all the
+same. Projectors and the relay are few and work all the time: they keep their statements' plans.
 
 Statements are sent without blocking and their answers waited for here: the server's own timeouts
 are no help where it has stopped, and TCP's none where its host still acknowledges.
@@ -11,16 +12,16 @@ are no help where it has stopped, and TCP's none where its host still acknowledg
 from __future__ import annotations
 
 import math
-import select
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import psycopg2
 from psycopg2 import errorcodes
-from psycopg2.extensions import POLL_OK, POLL_READ, parse_dsn
+from psycopg2.extensions import parse_dsn
 
 from .iam_token import database_token
+from .link import Link, array
 from .settings import IAM, AwsCredentials, read_settings
 
 if TYPE_CHECKING:
@@ -85,70 +86,6 @@ def is_temporary(error: psycopg2.Error) -> bool:
     return error.pgcode[:2] in _TEMPORARY_CLASSES or error.pgcode in _TEMPORARY_CODES
 
 
-class _Link:
-    """An asynchronous connection in autocommit mode, and what each statement on it needs again.
-
-    The cursor keeps the last result until the next statement.
-    """
-
-    def __init__(self, conninfo: str, options: Mapping[str, Any], until: float) -> None:
-        """Connect.
-
-        Raises:
-            psycopg2.OperationalError: the server is not there, or says nothing at that time.
-        """
-        self.connection: psycopg2.extensions.connection = psycopg2.connect(
-            conninfo, async_=True, **options
-        )
-        try:
-            # The socket is another one each time libpq tries another address of the host.
-            while (state := self.connection.poll()) != POLL_OK:
-                _wait_for(_watched(self.connection, state), until)
-        except psycopg2.Error:
-            self.connection.close()
-            raise
-        self.cursor: psycopg2.extensions.cursor = self.connection.cursor()
-        self.readable = _watched(self.connection, POLL_READ)
-
-    def wait(self, until: float) -> None:
-        """Wait until what was sent is answered.
-
-        Raises:
-            psycopg2.Error: the answer is an error.
-            psycopg2.OperationalError: there is no answer at that time, or no server any more.
-        """
-        while (state := self.connection.poll()) != POLL_OK:
-            reads = state == POLL_READ
-            _wait_for(self.readable if reads else _watched(self.connection, state), until)
-
-    def is_alive(self) -> bool:
-        """Return whether the server has not closed it, and nothing is under way on it."""
-        # A statement that an exit interrupted is still answered some time.
-        if self.connection.closed or self.connection.isexecuting():
-            return False
-        # A server that went away has closed the socket, which makes it readable: seen here in two
-        # microseconds, instead of by a statement whose outcome would then be unknown. Its last
-        # words, or a notification, are readable too: take them and look again.
-        try:
-            while self.readable.poll(0):
-                self.connection.poll()
-        except psycopg2.Error:
-            return False
-        return True
-
-
-def _watched(connection: psycopg2.extensions.connection, state: int) -> select.poll:
-    watched = select.poll()
-    watched.register(connection, select.POLLIN if state == POLL_READ else select.POLLOUT)
-    return watched
-
-
-def _wait_for(watched: select.poll, until: float) -> None:
-    left = until - time.monotonic()
-    if left <= 0 or not watched.poll(left * 1000):
-        raise psycopg2.OperationalError("the server does not answer")
-
-
 class Database:
     """A lazily opened connection that is opened anew when the server went away.
 
@@ -164,10 +101,10 @@ class Database:
         self._authentication = authentication
         self._application = application
         self._on_connect = on_connect
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self.answer_by = math.inf
 
-    def _linked(self) -> _Link:
+    def _linked(self) -> Link:
         """Return an open connection.
 
         Raises:
@@ -178,7 +115,7 @@ class Database:
         self.close()
         until = min(self.answer_by, time.monotonic() + _CONNECT_SECONDS)
         try:
-            self._link = link = _Link(self._conninfo, self._options(), until)
+            self._link = link = Link(self._conninfo, self._options(), until)
             if self._on_connect:
                 link.cursor.execute(self._on_connect)
                 link.wait(until)
@@ -258,7 +195,36 @@ class Database:
                 after a failover, out of connections, being migrated, or gave up on a lock or a
                 timeout (see ``is_temporary``).
         """
+        return self._run(self._linked(), statement, parameters, meanwhile)
+
+    def rows_planned_once(
+        self, statement: str, parameters: Mapping[str, Any], *, before: str = ""
+    ) -> list[Row]:
+        """Run a statement with parameters that each connection plans only once; give its rows.
+
+        ``before`` are statements that come before, in the same transaction and the same round trip,
+        and are planned each time. Lists are arrays. The connection starts with ``PLANNED_ONCE``.
+
+        Raises:
+            DatabaseUnavailableError: as of ``rows_meanwhile``.
+        """
         link = self._linked()
+        values = {
+            name: array(value) if isinstance(value, list) else value
+            for name, value in parameters.items()
+        }
+        preparation, execution = link.planned(statement)
+        rows, _ = self._run(link, f"{preparation}{before}{execution}", values, _nothing)
+        link.keep(statement, execution)
+        return rows
+
+    def _run(
+        self,
+        link: Link,
+        statement: str,
+        parameters: Mapping[str, Any] | None,
+        meanwhile: Callable[[], ResultT],
+    ) -> tuple[list[Row], ResultT]:
         try:
             link.cursor.execute(statement, parameters)
             until = min(self.answer_by, time.monotonic() + _PATIENCE_SECONDS)
