@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs rebuild switch verify operate demo test prove prove-reads fuzz-api check bench bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-post explain-unified report format contracts release-events lock sam-validate
+.PHONY: help up down reset token status logs rebuild switch verify operate demo test prove prove-reads fuzz-api check bench bench-full bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-contention bench-soak bench-post scale-model explain-unified report format contracts release-events lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -88,10 +88,12 @@ check: $(READY) ## Format, lint, types, import contracts, architecture, template
 IN_PROCESS = PYTHONPATH=.:functions:layers/common $(BIN)/python
 ORDERS ?= 150000
 
-bench: bench-complex-queries bench-database-cpu bench-freshness bench-peak ## Compare with the unified model (ORDERS=; half an hour, with the data set made first)
+bench: bench-complex-queries bench-database-cpu bench-peak bench-freshness ## Compare with the unified model (ORDERS=; half an hour, and the data set first)
 
-bench-complex-queries: $(READY) ## Ask each question of both models, of two sizes
-	$(IN_PROCESS) -m tests.benchmarks.complex_queries --sizes $$(($(ORDERS) / 10)) $(ORDERS) >/dev/null
+bench-full: bench bench-commands bench-queries bench-projectors bench-relay bench-contention bench-cold-start bench-soak scale-model ## Measure everything that needs no stack (an hour and a half)
+
+bench-complex-queries: $(READY) ## Ask each question of both models, of three sizes
+	$(IN_PROCESS) -m tests.benchmarks.complex_queries --sizes $$(($(ORDERS) / 100)) $$(($(ORDERS) / 10)) $(ORDERS) >/dev/null
 
 bench-database-cpu: $(READY) ## Measure what a workload costs both models' databases
 	$(IN_PROCESS) -m tests.benchmarks.database_cpu --orders $(ORDERS) >/dev/null
@@ -105,29 +107,38 @@ bench-peak: $(READY) ## Search the highest rate that both models sustain
 bench-relay: $(READY) ## Measure what the relay adds to sending records
 	$(IN_PROCESS) -m tests.benchmarks.relay_cost >/dev/null
 
+bench-contention: $(READY) ## Let commands meet on the same orders, of both models
+	$(IN_PROCESS) -m tests.benchmarks.contention >/dev/null
+
+bench-soak: $(READY) ## Serve half of the peak for half an hour, and look what grows
+	$(IN_PROCESS) -m tests.benchmarks.soak --orders $(ORDERS) >/dev/null
+
+scale-model: $(READY) ## Simulate the deployed system with what benchmarks have measured
+	$(IN_PROCESS) -m tests.benchmarks.scale_model
+
 bench-post: $(READY) ## Measure where a POST's time goes on the stack that runs
 	$(IN_PROCESS) -m tests.benchmarks.post_time >/dev/null
 
 explain-unified: $(READY) ## Write the plans of the unified model's statements
 	$(IN_PROCESS) -m tests.benchmarks.unified.explain --orders $(ORDERS) >/dev/null
 
-report: $(READY) ## Write docs/review from what benchmarks have left
+report: $(READY) ## Write docs/review and docs/scale.md from what benchmarks have left
 	$(IN_PROCESS) -m tests.benchmarks.report
 
 bench-latency: $(READY) ## Measure the latencies of the stack that runs
 	@exec $(BIN)/python -m tests.benchmarks.latency
 
 bench-commands: $(READY) ## Measure what each command costs beside its statements
-	PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.command_cost >/dev/null
+	$(IN_PROCESS) -m tests.benchmarks.command_cost >/dev/null
 
 bench-projectors: $(READY) ## Measure what each event costs a projector, beside execute_values
-	PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.projector_cost >/dev/null
+	$(IN_PROCESS) -m tests.benchmarks.projector_cost >/dev/null
 
 bench-queries: $(READY) ## Measure what each question costs beside its statement, and how it grows
-	PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.query_cost >/dev/null
+	$(IN_PROCESS) -m tests.benchmarks.query_cost >/dev/null
 
 bench-cold-start: $(READY) ## Measure how long each function takes to be ready
-	@PYTHONPATH=.:functions:layers/common $(BIN)/python -m tests.benchmarks.cold_start
+	$(IN_PROCESS) -m tests.benchmarks.cold_start
 
 format: $(READY) ## Format, and fix what can be fixed
 	$(BIN)/python -m ruff format .

@@ -8,21 +8,21 @@ request for an invocation, in milliseconds, without a network or a disk that is 
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import statistics
-import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from infra.local.lambdas.environment import Environment, Sandbox
 from infra.local.lambdas.variables import function_variables, launcher
 from infra.local.logs import Logs
 from infra.local.settings import Settings
 from infra.local.template import load_template
+
+from .measuring import parser_of, rounded, run_benchmark, say, spread
 
 if TYPE_CHECKING:
     from infra.local.template import Function
@@ -89,18 +89,26 @@ async def measure(rounds: int, directory: Path) -> dict[str, list[float]]:
     return taken
 
 
-def main() -> None:
-    """Print a row for each function, the fastest first."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=10)
-    rounds = parser.parse_args().rounds
+def run(rounds: int) -> dict[str, Any]:
+    """Start every function so many times; return the result."""
     with tempfile.TemporaryDirectory() as directory:
         taken = asyncio.run(measure(rounds, Path(directory)))
     medians = {stem: statistics.median(times) for stem, times in taken.items()}
-    sys.stdout.write(f"{'function':26}{'init':>7}{'most':>7}{'imports':>9}\n")
+    say(f"{'function':26}{'init':>7}{'most':>7}{'imports':>9}")
     for stem, median in sorted(medians.items(), key=lambda item: item[1]):
         imports = median - medians[NOTHING]
-        sys.stdout.write(f"{stem:26}{median:7.0f}{max(taken[stem]):7.0f}{imports:9.0f}\n")
+        say(f"{stem:26}{median:7.0f}{max(taken[stem]):7.0f}{imports:9.0f}")
+    summary = {stem: spread(times) for stem, times in taken.items()}
+    samples = {stem: [rounded(each, 4) for each in times] for stem, times in taken.items()}
+    return {"seed": None, "rounds": rounds, "summary": summary, "samples": samples}
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = parser_of(__doc__, None)
+    parser.add_argument("--rounds", type=int, default=10)
+    asked = parser.parse_args()
+    run_benchmark("cold_start", lambda: run(asked.rounds), asked.build)
 
 
 if __name__ == "__main__":

@@ -9,10 +9,7 @@ output, this to the error stream.
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import statistics
-import sys
 import tempfile
 import time
 from collections import defaultdict
@@ -24,6 +21,8 @@ from ordering.runtime.postgres import Database
 from tests.databases import running_databases
 from tests.integration.requests import body_of, request
 from tests.shared import an_order
+
+from .measuring import parser_of, run_benchmark, say, spread, summary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,26 +131,35 @@ class Race:
         self.bare[stem].append(time.perf_counter() - started)
 
 
-def show(race: Race) -> None:
-    """Print the table to the standard error stream."""
-    write = sys.stderr.write
-    write(f"{'command':24}{'trips':>6}{'handler':>9}{'bare':>9}{'own':>9}{'ratio':>7}\n")
-    totals = [0.0, 0.0]
+def summarise(race: Race) -> dict[str, Any]:
+    """Return each command's times in milliseconds, and the ratio of all."""
+    told: dict[str, Any] = {"commands": {}}
+    medians = {"handler": 0.0, "bare": 0.0}
     for stem in HANDLERS:
-        pair = [statistics.median(seconds[stem]) * 1000 for seconds in (race.handled, race.bare)]
-        totals = [total + each for total, each in zip(totals, pair, strict=True)]
-        handled, bare = pair
-        write(f"{stem:24}{len(race.statements[stem]):6}{handled:9.2f}{bare:9.2f}")
-        write(f"{handled - bare:9.2f}{handled / bare:7.2f}\n")
-    handled, bare = totals
-    write(f"{'all':30}{handled:9.2f}{bare:9.2f}{handled - bare:9.2f}{handled / bare:7.2f}\n")
+        sides = {"handler": race.handled[stem], "bare": race.bare[stem]}
+        figures = {side: summary([s * 1000 for s in seconds]) for side, seconds in sides.items()}
+        told["commands"][stem] = {"trips": len(race.statements[stem]), **figures}
+        medians = {side: medians[side] + figures[side]["p50"] for side in medians}
+    lives = zip(*race.handled.values(), strict=True), zip(*race.bare.values(), strict=True)
+    told["ratio"] = spread(sum(a) / sum(b) for a, b in zip(*lives, strict=True))
+    told["ratio_of_medians"] = medians["handler"] / medians["bare"]
+    return told
 
 
-def main() -> None:
+def show(told: Mapping[str, Any]) -> None:
+    """Print the table to the standard error stream."""
+    say(f"{'command':24}{'trips':>6}{'handler':>9}{'bare':>9}{'own':>9}{'ratio':>7}")
+    for stem, figures in told["commands"].items():
+        handled, bare = (figures[side]["p50"] for side in ("handler", "bare"))
+        say(
+            f"{stem:24}{figures['trips']:6}{handled:9.2f}{bare:9.2f}"
+            f"{handled - bare:9.2f}{handled / bare:7.2f}"
+        )
+    say(f"ratio of all, by the medians: {told['ratio_of_medians']:.2f}")
+
+
+def run(lives: int) -> dict[str, Any]:
     """Run both clusters in a directory of their own, and the race on the write side."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lives", type=int, default=300)
-    lives = parser.parse_args().lives
     with tempfile.TemporaryDirectory() as directory, running_databases(Path(directory)) as both:
         race = Race(both.conninfo("write", "ordering_command"))
         for _ in range(1 + lives // 10):
@@ -160,7 +168,18 @@ def main() -> None:
         race.bare.clear()
         for _ in range(lives):
             race.live()
-    show(race)
+    told = summarise(race)
+    show(told)
+    samples = {"handler": race.handled, "bare": race.bare}
+    return {"seed": None, "lives": lives, "summary": told, "samples": samples}
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = parser_of(__doc__, None)
+    parser.add_argument("--lives", type=int, default=300)
+    asked = parser.parse_args()
+    run_benchmark("commands", lambda: run(asked.lives), asked.build)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,19 @@ def processor_seconds(place: Place) -> dict[str, float]:
     return seconds
 
 
+def seconds_by_role(place: Place) -> dict[str, float]:
+    """Return the processor seconds that the open connections' servers have used, by their roles."""
+    seconds: dict[str, float] = {}
+    for owner in place.owners.values():
+        with contextlib.closing(psycopg2.connect(owner)) as connection, connection.cursor() as c:
+            c.execute("select pid, usename from pg_stat_activity where usename like 'ordering_%'")
+            for pid, role in c.fetchall():
+                with contextlib.suppress(psutil.Error):
+                    used = sum(psutil.Process(pid).cpu_times()[:2])
+                    seconds[role] = seconds.get(role, 0.0) + used
+    return seconds
+
+
 def _server(owner: str) -> psutil.Process:
     """Return the process of the server that is connected to so."""
     with contextlib.closing(psycopg2.connect(owner)) as connection, connection.cursor() as cursor:

@@ -42,6 +42,8 @@ class Served(NamedTuple):
     """From the first intended arrival until everything was answered and projected."""
     cpu: dict[str, float]
     """Processor seconds of the database servers, the functions, and the broker."""
+    cpu_of_roles: dict[str, float]
+    """Those of the database servers by the role that they worked for."""
     wal_bytes: int
     disk_bytes: int
     caught_up_seconds: float
@@ -97,12 +99,18 @@ class Crew:
             time.sleep(0.01)
         return self._shared.results.get()
 
+    def idle(self, seconds: float) -> dict[str, float]:
+        """Return the processor seconds that nothing takes, in so many seconds."""
+        before = costs.processor_seconds(self._place)
+        time.sleep(seconds)
+        after = costs.processor_seconds(self._place)
+        return {name: after[name] - before[name] for name in after}
+
     def serve(self, rate: float, seconds: float, seed: int) -> Served:
         """Send a workload; return when everything is answered, and every read model has it."""
-        before, bytes_before = (
-            costs.processor_seconds(self._place),
-            costs.bytes_written(self._place),
-        )
+        place = self._place
+        before, bytes_before = costs.processor_seconds(place), costs.bytes_written(place)
+        roles_before = costs.seconds_by_role(place)
         self._shared.taken.value = 0
         began = self._shared.began.value = time.monotonic() + 0.3
         for tasks in self._tasks:
@@ -115,13 +123,15 @@ class Crew:
         answered = time.monotonic()
         _wait_until_projected(self._place)
         projected = time.monotonic()
-        after, bytes_after = costs.processor_seconds(self._place), costs.bytes_written(self._place)
+        after, bytes_after = costs.processor_seconds(place), costs.bytes_written(place)
+        roles = costs.seconds_by_role(place)
         used = {name: after[name] - before[name] for name in after}
         used["functions"] = used.get("functions", 0.0) + cpu_of_workers
         return Served(
             samples=sorted(samples, key=lambda each: each[1]),
             seconds=projected - began,
             cpu=used,
+            cpu_of_roles={name: roles[name] - roles_before.get(name, 0.0) for name in roles},
             wal_bytes=bytes_after[0] - bytes_before[0],
             disk_bytes=bytes_after[1] - bytes_before[1],
             caught_up_seconds=projected - answered,

@@ -16,7 +16,7 @@ from .crew import WORKERS, Crew, Served
 from .data.dataset import BUILD, SEED, provide
 from .measuring import parser_of, run_benchmark, say, spread, summary
 from .sides import OURS, SIDES, THEIRS
-from .workload import MIX
+from .workload import COMMANDS, MIX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +25,8 @@ ORDERS: Final = 150_000
 RATE: Final = 40.0
 SECONDS: Final = 30.0
 REPETITIONS: Final = 3
+IDLE_SECONDS: Final = 10.0
+_ROLES: Final = ("ordering_command", "ordering_relay", "ordering_projector", "ordering_query")
 
 
 def figures(served: Served) -> dict[str, Any]:
@@ -35,7 +37,9 @@ def figures(served: Served) -> dict[str, Any]:
         "requests": len(served.samples),
         "errors": len(wrong),
         "seconds": served.seconds,
+        "commands": sum(kind == COMMANDS for kind, *_ in served.samples),
         "cpu": served.cpu,
+        "cpu_of_roles": served.cpu_of_roles,
         "wal_bytes": served.wal_bytes,
         "disk_bytes": served.disk_bytes,
         "latency_ms": summary(latencies),
@@ -47,6 +51,7 @@ def run(
 ) -> dict[str, Any]:
     """Serve the workload on both sides so many times; return the result."""
     dataset = provide(orders, build=build)
+    idle_seconds = min(IDLE_SECONDS, seconds)
     runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
     samples: dict[str, list[Any]] = {side: [] for side in SIDES}
     with contest(dataset, kafka) as both:
@@ -54,8 +59,10 @@ def run(
         for repetition in range(repetitions):
             for side in SIDES if repetition % 2 else reversed(SIDES):
                 with both.place(side) as place, Crew(place, sample) as crew:
+                    idle = crew.idle(idle_seconds)
                     served = crew.serve(rate, seconds, SEED + repetition)
-                runs[side].append(figures(served))
+                per_second = {part: used / idle_seconds for part, used in idle.items()}
+                runs[side].append({**figures(served), "cpu_idle_per_second": per_second})
                 samples[side].append(served.samples)
                 say(f"{side}, run {repetition + 1}: {runs[side][-1]['cpu']}")
     told = summarise(runs)
@@ -90,6 +97,20 @@ def summarise(runs: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
                     each["cpu"][part] / each["requests"] * 1000 for each in of_side
                 )
                 for part in of_side[0]["cpu"]
+            },
+            **{
+                f"cpu_ms_per_request_database_{role.removeprefix('ordering_')}": spread(
+                    each["cpu_of_roles"].get(role, 0.0) / each["requests"] * 1000
+                    for each in of_side
+                )
+                for role in of_side[0]["cpu_of_roles"]
+                if role in _ROLES
+            },
+            **{
+                f"idle_ms_per_second_{part}": spread(
+                    each["cpu_idle_per_second"][part] * 1000 for each in of_side
+                )
+                for part in of_side[0]["cpu_idle_per_second"]
             },
             "wal_bytes_per_request": spread(e["wal_bytes"] / e["requests"] for e in of_side),
             "disk_bytes_per_request": spread(e["disk_bytes"] / e["requests"] for e in of_side),

@@ -28,6 +28,7 @@ from .contest import contest
 from .crew import Crew
 from .data.dataset import BUILD, SEED, provide
 from .measuring import parser_of, rounded, run_benchmark, say, summary
+from .peak import half_of_the_peak
 from .sides import OURS, open_side
 
 if TYPE_CHECKING:
@@ -147,9 +148,14 @@ def show(told: dict[str, dict[str, dict[str, float]]]) -> None:
 def main() -> None:
     """Measure and write the result."""
     parser = parser_of(__doc__, ORDERS)
-    parser.add_argument("--rates", type=float, nargs="+", default=list(RATES))
+    parser.add_argument(
+        "--rates", type=float, nargs="+", help=f"{RATES}, and half of the peak if it was measured"
+    )
     parser.add_argument("--seconds", type=float, default=SECONDS)
     asked = parser.parse_args()
+    if asked.rates is None:
+        half = half_of_the_peak(asked.build)
+        asked.rates = [*RATES, half] if half else [*RATES]
     run_benchmark("freshness", lambda: run(**vars(asked)), asked.build)
 
 

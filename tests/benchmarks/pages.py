@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 class Table(NamedTuple):
@@ -30,6 +30,14 @@ class Section(NamedTuple):
 
     title: str
     parts: Sequence[str | Table | Plot]
+
+
+def spread_of(value: Mapping[str, float] | None, digits: int = 2) -> str:
+    """Write a median with the least and the most; nothing if there is none."""
+    if value is None:
+        return ""
+    median, least, most = (f"{value[key]:,.{digits}f}" for key in ("median", "least", "most"))
+    return f"{median} ({least} to {most})"
 
 
 _STYLE: Final = """

@@ -14,7 +14,7 @@ from .contest import contest
 from .crew import WORKERS, Crew, Served
 from .data.dataset import BUILD, SEED, provide
 from .database_cpu import figures
-from .measuring import parser_of, percentile, run_benchmark, say, spread, summary
+from .measuring import parser_of, percentile, read_result, run_benchmark, say, spread, summary
 from .sides import OURS, SIDES, THEIRS
 from .workload import MIX
 
@@ -101,6 +101,15 @@ def run(
         },
         "samples": {"tried": tried},
     }
+
+
+def half_of_the_peak(build: Path) -> float | None:
+    """Return half of the read model's highest rate that was measured; None: none was."""
+    measured = read_result("peak", directory=build)
+    if measured is None:
+        return None
+    median: float = measured["summary"]["highest"][OURS]["median"]
+    return median / 2
 
 
 def serve_multiples(

@@ -3,24 +3,23 @@
 Events of random lives are applied in batches of several sizes by each projector's handler in this
 process, to one generation and to two. Beside it their last documents are written with psycopg2's
 ``execute_values``: one row per order, without decoding, folding, positions and checks. Both take
-turns and wait for durable commits. ``processor`` is this process's own time, without PostgreSQL's.
+turns and wait for durable commits.
 Then each read model is filled from a log of as many events. The projectors log to the standard
 output, this to the error stream.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import random
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import psutil
 from psycopg2.extras import execute_values
 
 from infra.contracts.functions import files_of
@@ -32,6 +31,8 @@ from tests.integration.projections import batch as batch_of
 from tests.integration.read_side_world import World
 from tests.recorded_lives import recorded_life
 from tests.shared import write_record
+
+from .measuring import parser_of, run_benchmark, say, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,11 +46,16 @@ EVENTS_OF_A_LIFE: Final = 12
 
 
 class Result(NamedTuple):
-    """Events per second, and the processor time of one in microseconds, of both writers."""
+    """Of one run: events per second of both writers, and microseconds of an event."""
 
     applied: float
+    """Events per second of the projector."""
     processor: float
+    """Microseconds of this process per event."""
+    database: float
+    """Microseconds of the projector's server process per event."""
     bare: float
+    """Events per second of ``execute_values``."""
 
 
 def life(chance: random.Random) -> list[bytes]:
@@ -88,7 +94,11 @@ def race(
     owner.rows("drop table if exists bare")
     owner.rows("create table bare (order_id uuid primary key, version int, document json)")
     (file,) = (file for file in files_of("projectors") if file.stem == stem)
-    handler = file.handler.using(databases.open("read", "ordering_projector"))
+    database = databases.open("read", "ordering_projector")
+    handler = file.handler.using(database)
+    ((pid,),) = database.rows("select pg_backend_pid()")
+    backend = psutil.Process(pid)
+    used_before = sum(backend.cpu_times()[:2])
     bare = owner.session()
     documents: dict[str, Document] = {}
     applied = processor = written = 0.0
@@ -111,8 +121,10 @@ def race(
             )
         written += time.perf_counter() - began
     bare.close()
+    used = sum(backend.cpu_times()[:2]) - used_before
+    database.close()
     count = len(records)
-    return Result(count / applied, processor / count * 1e6, count / written)
+    return Result(count / applied, processor / count * 1e6, used / count * 1e6, count / written)
 
 
 def rows_of(
@@ -143,44 +155,66 @@ def filled(stem: str, world: World) -> float:
     return progress.events_filled / seconds
 
 
-def main() -> int:
-    """Print a table of all read models, batch sizes and generations, and one of the fills."""
-    parser = argparse.ArgumentParser(prog="make bench-projectors", description=__doc__)
-    parser.add_argument("--events", type=int, default=20_000)
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
-    records = topic(arguments.events)
-    head = "read model       generations batch events/s processor µs execute_values/s ratio"
-    sys.stderr.write(head + "\n")
+def run(events: int, rounds: int) -> dict[str, Any]:
+    """Measure all read models, batch sizes and generations, and the fills; return the result."""
+    records = topic(events)
+    told: list[dict[str, Any]] = []
+    samples: list[Any] = []
     with (
         tempfile.TemporaryDirectory() as directory,
         running_databases(Path(directory)) as databases,
     ):
         Path(directory).chmod(0o755)
+        say("read model       generations batch events/s processor us database us bare/s ratio")
         for stem in (file.stem for file in files_of("projectors")):
             for generations, size in itertools.product(GENERATIONS, BATCHES):
                 some = records if size > 1 else records[: max(1, len(records) // 20)]
-                rounds = [
-                    race(stem, databases, some, size, generations) for _ in range(arguments.rounds)
-                ]
-                median = Result(*map(statistics.median, zip(*rounds, strict=True)))
-                sys.stderr.write(
+                of_rounds = [race(stem, databases, some, size, generations) for _ in range(rounds)]
+                median = Result(*map(statistics.median, zip(*of_rounds, strict=True)))
+                of = {"read_model": stem, "generations": generations, "batch": size}
+                told.append({**of, **median._asdict(), "ratio": median.bare / median.applied})
+                samples.append({**of, "rounds": [each._asdict() for each in of_rounds]})
+                say(
                     f"{stem:16} {generations:11} {size:5} {median.applied:8,.0f}"
-                    f" {median.processor:12.1f} {median.bare:16,.0f}"
-                    f" {median.bare / median.applied:5.1f}\n"
+                    f" {median.processor:12.1f} {median.database:11.1f} {median.bare:6,.0f}"
+                    f" {median.bare / median.applied:5.1f}"
                 )
-        world = World(databases)
-        events = 0
-        for seed in itertools.count():
-            events += world.record(500, seed)
-            if events >= arguments.events:
-                break
-        sys.stderr.write(f"\nfill of {events:,} events: events/s\n")
-        for stem in world.models:
-            rates = [filled(stem, world) for _ in range(arguments.rounds)]
-            sys.stderr.write(f"{stem:16} {statistics.median(rates):8,.0f}\n")
-    return 0
+        fills = fill_all(databases, events, rounds)
+    return {
+        "seed": 1,
+        "rounds": rounds,
+        "summary": {
+            "batches": told,
+            "fill": {stem: spread(rates) for stem, rates in fills.items()},
+        },
+        "samples": {"batches": samples, "fill": fills},
+    }
+
+
+def fill_all(databases: Databases, events: int, rounds: int) -> dict[str, list[float]]:
+    """Fill every read model from a log of so many events; return the events per second."""
+    world = World(databases)
+    recorded = 0
+    for seed in itertools.count():
+        recorded += world.record(500, seed)
+        if recorded >= events:
+            break
+    say(f"\nfill of {recorded:,} events: events/s")
+    fills = {}
+    for stem in world.models:
+        fills[stem] = [filled(stem, world) for _ in range(rounds)]
+        say(f"{stem:16} {statistics.median(fills[stem]):8,.0f}")
+    return fills
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = parser_of(__doc__, None)
+    parser.add_argument("--events", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    run_benchmark("projectors", lambda: run(asked.events, asked.rounds), asked.build)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

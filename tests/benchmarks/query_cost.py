@@ -8,9 +8,7 @@ of warm connections. The handlers log to the standard output, this to the error 
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -19,11 +17,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from infra.contracts.functions import files_of
 from ordering.read_side.query import PLANS
 from ordering.runtime.postgres import Database
-from tests.benchmarks.asked import event_with
 from tests.databases import empty_read_side, running_databases
 from tests.large_read_side import ORDER, make_large
 
+from .asked import event_with
+from .measuring import parser_of, rounded, run_benchmark, say
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.databases import Databases
 
 SIZES: Final = (2_000, 20_000, 200_000)
@@ -55,11 +57,14 @@ QUESTIONS: Final[dict[str, tuple[str, dict[str, str]]]] = {
 }
 
 
-class Cost(NamedTuple):
-    """Milliseconds of the handler and of its bare statement."""
+class Times(NamedTuple):
+    """Milliseconds of the handler and of its bare statement, one of each round."""
 
-    handler: float
-    bare: float
+    handler: list[float]
+    bare: list[float]
+
+    def medians(self) -> dict[str, float]:
+        return {name: statistics.median(times) for name, times in self._asdict().items()}
 
 
 class RecordingDatabase(Database):
@@ -72,7 +77,7 @@ class RecordingDatabase(Database):
         return super().rows_meanwhile(*asked)
 
 
-def measure(databases: Databases, rounds: int) -> dict[str, Cost]:
+def measure(databases: Databases, rounds: int) -> dict[str, Times]:
     """Ask every question so many times each way."""
     handlers = {file.stem: file.handler for file in files_of("queries")}
     conninfo = databases.conninfo("read", "ordering_query")
@@ -101,49 +106,81 @@ def measure(databases: Databases, rounds: int) -> dict[str, Cost]:
                         handler(event, None)
                         handled.append(time.perf_counter() - started)
         warm = rounds // 10
-        medians = (statistics.median(seconds[warm:]) * 1000 for seconds in (handled, bare))
-        costs[what] = Cost(*medians)
+        costs[what] = Times(
+            *([rounded(s * 1000, 4) for s in seconds[warm:]] for seconds in (handled, bare))
+        )
     session.close()
     plain.close()
     recording.close()
     return costs
 
 
-def show(results: dict[int, dict[str, Cost]]) -> None:
+def summarise(results: Mapping[int, Mapping[str, Times]]) -> dict[str, Any]:
+    """Return the medians by size and question, the ratio of all, and how the sum of all grows."""
+    medians = {
+        size: {what: times.medians() for what, times in of_size.items()}
+        for size, of_size in results.items()
+    }
+    least, most = min(medians), max(medians)
+
+    def total(size: int, name: str) -> float:
+        return sum(of_question[name] for of_question in medians[size].values())
+
+    return {
+        "medians_ms": medians,
+        "ratio": total(most, "handler") / total(most, "bare"),
+        "growth": total(most, "handler") / total(least, "handler"),
+        "growth_of_each": {
+            what: medians[most][what]["handler"] / medians[least][what]["handler"]
+            for what in QUESTIONS
+        },
+    }
+
+
+def show(told: Mapping[str, Any]) -> None:
     """Print both tables, as Markdown."""
-    write = sys.stderr.write
-    least, *_, most = results
-    write(f"| Question, of {most:,} orders | Handler, ms | Statement, ms | Ratio |\n")
-    write("|---|--:|--:|--:|\n")
-    for what, (handler, bare) in results[most].items():
-        write(f"| {what} | {handler:.2f} | {bare:.2f} | {handler / bare:.2f} |\n")
-    handled, bare = (sum(c[i] for c in results[most].values()) for i in (0, 1))
-    write(f"| all | {handled:.2f} | {bare:.2f} | {handled / bare:.2f} |\n\n")
-    sizes = " | ".join(f"{size:,} orders" for size in results)
-    write(f"| Question, handler | {sizes} |\n|---|{'--:|' * len(results)}\n")
-    for what in QUESTIONS:
-        first = results[least][what].handler
-        cells = " | ".join(
-            f"{costs[what].handler:.2f} ms ({costs[what].handler / first:.1f})"
-            for costs in results.values()
-        )
-        write(f"| {what} | {cells} |\n")
+    medians = told["medians_ms"]
+    *_, most = medians
+    say(f"| Question, of {most:,} orders | Handler, ms | Statement, ms | Ratio |")
+    say("|---|--:|--:|--:|")
+    for what, cost in medians[most].items():
+        handler, bare = cost["handler"], cost["bare"]
+        say(f"| {what} | {handler:.2f} | {bare:.2f} | {handler / bare:.2f} |")
+    say(f"| all | | | {told['ratio']:.2f} |\n")
+    sizes = " | ".join(f"{size:,} orders" for size in medians)
+    say(f"| Question, handler | {sizes} | Growth |\n|---|{'--:|' * (len(medians) + 1)}")
+    for what, growth in told["growth_of_each"].items():
+        cells = " | ".join(f"{costs[what]['handler']:.2f} ms" for costs in medians.values())
+        say(f"| {what} | {cells} | {growth:.2f} |")
+    say(f"| all | {'| ' * len(medians)}{told['growth']:.2f} |")
 
 
-def main() -> None:
+def run(sizes: list[int], rounds: int) -> dict[str, Any]:
     """Run both clusters in a directory of their own, and ask."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
-    options = parser.parse_args()
     results = {}
     with tempfile.TemporaryDirectory() as directory, running_databases(Path(directory)) as both:
-        for size in options.sizes:
+        for size in sizes:
             with both.borrowed():
                 empty_read_side(both.owner("read"))
             make_large(both.conninfo("read", "ordering_owner"), size)
-            results[size] = measure(both, options.rounds)
-    show(results)
+            say(f"{size:,} orders")
+            results[size] = measure(both, rounds)
+    told = summarise(results)
+    show(told)
+    samples = {
+        size: {what: times._asdict() for what, times in of_size.items()}
+        for size, of_size in results.items()
+    }
+    return {"seed": None, "rounds": rounds, "summary": told, "samples": samples}
+
+
+def main() -> None:
+    """Measure and write the result."""
+    parser = parser_of(__doc__, None)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    asked = parser.parse_args()
+    run_benchmark("queries", lambda: run(asked.sizes, asked.rounds), asked.build)
 
 
 if __name__ == "__main__":

@@ -12,18 +12,21 @@ from typing import TYPE_CHECKING, Any, Final
 
 from infra.local.settings import ROOT
 
-from . import sections
+from . import loops, sections
 from .measuring import parser_of, read_result, say
 from .pages import Plot, Section, Table, as_html, as_markdown
 from .productivity import recipes
+from .scale_model import page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 REVIEW: Final = ROOT / "docs" / "review"
 TITLE: Final = "Commands and queries apart: the decision reviewed by its measures"
-_NAMES: Final = ("complex_queries", "database_cpu", "peak", "freshness", "relay", "post_time")
+BEFORE: Final = REVIEW / "before"
+"""Results from before the changes that were made because of them."""
+SCALE: Final = ROOT / "docs" / "scale.md"
 _MISSING: Final = "not measured yet"
 _METHOD: Final = (
     "Both sides have the same orders, taken from TPC-H and led through their lives, and the same"
@@ -60,8 +63,8 @@ def _ratio(value: float | None) -> str:
 class Results:
     """What benchmarks have left."""
 
-    def __init__(self, directory: Path) -> None:
-        self._found = {name: read_result(name, directory=directory) for name in _NAMES}
+    def __init__(self, directory: Path, names: Iterable[str]) -> None:
+        self._found = {name: read_result(name, directory=directory) for name in names}
 
     def get(self, name: str) -> dict[str, Any] | None:
         return self._found[name]
@@ -70,35 +73,42 @@ class Results:
         return {name: result for name, result in self._found.items() if result is not None}
 
 
-def decision(results: Results) -> Section:
-    """Return the four measures of the decision, each with its target and what came of it."""
-    queries, cpu, peak = (results.get(n) for n in ("complex_queries", "database_cpu", "peak"))
-    largest = None if queries is None else [*queries["summary"].values()][-1]["ratio"]
-    cpu_ratio = None if cpu is None else cpu["summary"]["ratios"]["database_cpu"]["median"]
-    peak_ratio = None if peak is None else peak["summary"]["ratio"]["median"]
-    by_hand = max(recipe.files for recipe in recipes())
-    rows = [
-        (
-            "Mean time of complex queries, of the unified model's",
-            "≤ 0.50",
-            "≤ 0.05",
-            _ratio(largest),
-        ),
-        ("Highest sustained rate, of the unified model's", "≥ 3", "≥ 10", _ratio(peak_ratio)),
-        (
-            "Databases' processor time, of the unified model's",
-            "≤ 0.60",
-            "≤ 0.25",
-            _ratio(cpu_ratio),
-        ),
-        ("Files by hand for a new feature, at most", "few", "6", str(by_hand)),
+def ratios(found: Mapping[str, Any]) -> list[str]:
+    """Return the decision's three ratios: of complex queries, the peak, and processor time."""
+    queries, peak, cpu = (found.get(n) for n in ("complex_queries", "peak", "database_cpu"))
+    return [
+        _ratio(queries and [*queries["summary"].values()][-1]["ratio"]),
+        _ratio(peak and peak["summary"]["ratio"]["median"]),
+        _ratio(cpu and cpu["summary"]["ratios"]["database_cpu"]["median"]),
     ]
+
+
+def decision(results: Results, before: Mapping[str, Any]) -> Section:
+    """Return the four measures of the decision, each with its target and what came of it."""
+    by_hand = max(recipe.files for recipe in recipes())
+    targets = [
+        ("Mean time of complex queries, of the unified model's", "≤ 0.50", "≤ 0.05"),
+        ("Highest sustained rate, of the unified model's", "≥ 3", "≥ 10"),
+        ("Databases' processor time, of the unified model's", "≤ 0.60", "≤ 0.25"),
+    ]
+    rows = [
+        (*target, then, now)
+        for target, then, now in zip(targets, ratios(before), ratios(results.all()), strict=True)
+    ]
+    rows.append(("Files by hand for a new feature, at most", "few", "6", "", str(by_hand)))
+    commits = sorted({result["environment"]["commit"] for result in before.values()})
     return Section(
         "The decision's measures",
         [
             _METHOD,
             _FAIR,
-            Table(("Measure", "Decided", "Goal", "Measured"), rows),
+            Table(("Measure", "Decided", "Goal", "Before", "Measured"), rows),
+            (
+                f"Before: at {', '.join(commits)}, when the first figures showed what to improve"
+                " ([their data](before))."
+                if commits
+                else ""
+            ),
         ],
     )
 
@@ -116,7 +126,7 @@ def where_it_ran(results: Results) -> Section:
         for name, result in results.all().items()
     ]
     head = ("Result, with raw samples", "when", "commit", "processor", "seed")
-    missing = [name for name in _NAMES if results.get(name) is None]
+    missing = [name for name in _SECTIONS if results.get(name) is None]
     said = f"Not measured: {', '.join(missing)}." if missing else "Everything was measured."
     return Section("What it rests on", [said, Table(head, rows)])
 
@@ -127,6 +137,12 @@ _SECTIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], Section]]] = {
     "peak": sections.peak,
     "freshness": sections.freshness,
     "relay": sections.relay,
+    "commands": loops.commands,
+    "queries": loops.queries,
+    "projectors": loops.projectors,
+    "cold_start": loops.cold_start,
+    "contention": loops.contention,
+    "soak": loops.soak,
     "post_time": sections.post_time,
 }
 
@@ -134,7 +150,8 @@ _SECTIONS: Final[Mapping[str, Callable[[Mapping[str, Any]], Section]]] = {
 def write_report(results: Results, directory: Path) -> None:
     """Write the Markdown page with its plots, the HTML page, and the raw data."""
     written = [
-        decision(results),
+        decision(results, read_before()),
+        loops.against_limits(results.all()),
         *(_SECTIONS[name](result) for name, result in results.all().items()),
         sections.productivity(),
         Section("What is not proven", ["\n".join(f"- {each}" for each in _NOT_PROVEN)]),
@@ -153,12 +170,22 @@ def write_report(results: Results, directory: Path) -> None:
         (data / f"{name}.json.gz").write_bytes(packed)
 
 
+def read_before() -> dict[str, Any]:
+    """Read the results from before, by name."""
+    return {
+        path.name.partition(".")[0]: json.loads(gzip.decompress(path.read_bytes()))
+        for path in sorted(BEFORE.glob("*.json.gz"))
+    }
+
+
 def main() -> None:
-    """Write the report of what there is."""
-    parser = parser_of(__doc__, None)
-    results = Results(parser.parse_args().build)
-    write_report(results, REVIEW)
+    """Write the report of what there is, and the scale model's page if it has run."""
+    directory = parser_of(__doc__, None).parse_args().build
+    write_report(Results(directory, _SECTIONS), REVIEW)
     say(f"written to {REVIEW}")
+    if (scale := read_result("scale", directory=directory)) is not None:
+        SCALE.write_text(as_markdown(page.TITLE, page.sections(scale)))
+        say(f"written to {SCALE}")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from . import plots
 from .asked import KINDS
-from .pages import Section, Table
+from .pages import Section, Table, spread_of
 from .productivity import recipes
 from .sides import OURS, SIDES, THEIRS
 
@@ -64,11 +64,11 @@ def database_cpu(result: Mapping[str, Any]) -> Section:
     rows = [
         (
             name.replace("_", " ").replace("cpu ms per request", "ms of processor time:"),
-            *(_spread(told[side].get(name)) for side in SIDES),
+            *(spread_of(told[side].get(name)) for side in SIDES),
         )
         for name in names
     ]
-    ratios = [(name.replace("_", " "), _spread(each)) for name, each in told["ratios"].items()]
+    ratios = [(name.replace("_", " "), spread_of(each)) for name, each in told["ratios"].items()]
     return Section(
         "Databases' processor time",
         [
@@ -83,16 +83,10 @@ def database_cpu(result: Mapping[str, Any]) -> Section:
     )
 
 
-def _spread(value: Mapping[str, float] | None) -> str:
-    if value is None:
-        return ""
-    return f"{value['median']:,.2f} ({value['least']:,.2f} to {value['most']:,.2f})"
-
-
 def peak(result: Mapping[str, Any]) -> Section:
     """Return the highest rates, and what multiples of them do."""
     told, settings = result["summary"], result["settings"]
-    highest = [(side, _spread(told["highest"][side])) for side in SIDES]
+    highest = [(side, spread_of(told["highest"][side])) for side in SIDES]
     multiples = [
         (
             f"{factor} x",
@@ -113,7 +107,7 @@ def peak(result: Mapping[str, Any]) -> Section:
                 f" and no errors, for {settings['seconds']:g} s, by {settings['workers']} workers."
             ),
             Table(("Highest sustained rate", "requests/s"), highest),
-            f"Ratio: {_spread(told['ratio'])}.",
+            f"Ratio: {spread_of(told['ratio'])}.",
             plots.rates(result["samples"]["tried"], settings["objective_p99_ms"]),
             Table((*head, "age p50, ms", "age p99", "sustained"), multiples),
         ],
@@ -146,9 +140,9 @@ def relay(result: Mapping[str, Any]) -> Section:
     """Return what the relay adds to sending records."""
     told = result["summary"]
     rows = [
-        ("the relay, events/s", _spread(told["relay"]), "≥ 5,000"),
-        ("kafka-python alone, records/s", _spread(told["producer"]), ""),
-        ("ratio", _spread(told["ratio"]), "≥ 0.8"),
+        ("the relay, events/s", spread_of(told["relay"]), "≥ 5,000"),
+        ("kafka-python alone, records/s", spread_of(told["producer"]), ""),
+        ("ratio", spread_of(told["ratio"]), "≥ 0.8"),
     ]
     return Section(
         "The relay against its limit",
