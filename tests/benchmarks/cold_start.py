@@ -25,6 +25,8 @@ from infra.local.template import load_template
 from .measuring import parser_of, rounded, run_benchmark, say, spread
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from infra.local.template import Function
 
 NOTHING = "(nothing)"
@@ -59,11 +61,13 @@ class Start:
         return milliseconds
 
 
-async def measure(rounds: int, directory: Path) -> dict[str, list[float]]:
-    """Start every function so many times."""
+async def measure(rounds: int, stems: Collection[str], directory: Path) -> dict[str, list[float]]:
+    """Start the functions so many times; no name means all."""
     settings = Settings(state_dir=directory)
     template = load_template(settings.template, settings.template_parameters("127.0.0.1:9"))
-    functions: dict[str, Function] = {f.stem: f for f in template.functions.values()}
+    functions: dict[str, Function] = {
+        f.stem: f for f in template.functions.values() if not stems or f.stem in stems
+    }
     (directory / "nothing.py").write_text("def handler(event, context): pass\n")
     functions[NOTHING] = replace(
         next(iter(functions.values())), handler="nothing.handler", code=directory, layers=()
@@ -89,10 +93,10 @@ async def measure(rounds: int, directory: Path) -> dict[str, list[float]]:
     return taken
 
 
-def run(rounds: int) -> dict[str, Any]:
-    """Start every function so many times; return the result."""
+def run(rounds: int, stems: Collection[str] = ()) -> dict[str, Any]:
+    """Start the functions so many times; return the result."""
     with tempfile.TemporaryDirectory() as directory:
-        taken = asyncio.run(measure(rounds, Path(directory)))
+        taken = asyncio.run(measure(rounds, stems, Path(directory)))
     medians = {stem: statistics.median(times) for stem, times in taken.items()}
     say(f"{'function':26}{'init':>7}{'most':>7}{'imports':>9}")
     for stem, median in sorted(medians.items(), key=lambda item: item[1]):
@@ -107,8 +111,9 @@ def main() -> None:
     """Measure and write the result."""
     parser = parser_of(__doc__, None)
     parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--functions", nargs="+", default=(), metavar="stem", help="all of them")
     asked = parser.parse_args()
-    run_benchmark("cold_start", lambda: run(asked.rounds), asked.build)
+    run_benchmark("cold_start", lambda: run(asked.rounds, asked.functions), asked.build)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.benchmarks import complex_queries, database_cpu, freshness, peak
+from ordering.read_side.query import READ_MODELS
+from tests.benchmarks import (
+    cold_start,
+    command_cost,
+    complex_queries,
+    contention,
+    database_cpu,
+    freshness,
+    peak,
+    projector_cost,
+    query_cost,
+    soak,
+)
 from tests.benchmarks.asked import KINDS
 from tests.benchmarks.crew import WORKERS
 from tests.benchmarks.data import dataset
@@ -79,6 +91,39 @@ def test_every_read_model_is_seen_to_have_a_command(build: Path) -> None:
     (of_rate,) = result["samples"].values()
     assert len(of_rate) == 9
     assert all(min(samples) > 0 for samples in of_rate.values())
+
+
+def test_commands_that_meet_are_done_or_refused(build: Path) -> None:
+    result = contention.run(ORDERS, seconds=0.5, repetitions=1, workers=3, hot=(1,), build=build)
+    for side in SIDES:
+        assert result["summary"]["1"][side]["done_per_second"]["median"] > 0
+
+
+def test_a_soak_looks_at_memory_tables_and_ages(build: Path) -> None:
+    result = soak.run(ORDERS, rate=10, seconds=6, every=1, kafka=KAFKA, build=build)
+    told = result["summary"]
+    assert told["errors"] == 0
+    assert {"runner", "postgres"} <= told["memory_megabytes"].keys()
+    assert told["tables"]["read.order_details_1"]["megabytes"]["end"] > 0
+    assert 0 <= told["age_seconds"]["end"] < 10
+
+
+def test_loops_are_timed_beside_their_statements(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert command_cost.run(2)["summary"]["ratio_of_medians"] > 0
+    told = query_cost.run([50, 100], 2)["summary"]
+    assert told["growth"] > 0
+    assert told["growth_of_each"].keys() == query_cost.QUESTIONS.keys()
+    monkeypatch.setattr(projector_cost, "BATCHES", (1, 50))
+    monkeypatch.setattr(projector_cost, "GENERATIONS", (1,))
+    told = projector_cost.run(60, 1)["summary"]
+    assert {each["read_model"] for each in told["batches"]} == {*READ_MODELS} == {*told["fill"]}
+    assert all(each["applied"] > 0 for each in told["batches"])
+
+
+def test_starts_are_timed() -> None:
+    told = cold_start.run(1, ["get_order"])["summary"]
+    assert told.keys() == {"get_order", cold_start.NOTHING}
+    assert told["get_order"]["median"] > told[cold_start.NOTHING]["median"] > 0
 
 
 def test_a_benchmark_that_is_ended_leaves_nothing(build: Path) -> None:

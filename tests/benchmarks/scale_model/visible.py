@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from .deployed import Deployed
     from .measured import Batch
 
-_SECONDS: Final = 20.0
-_WARM_UP_SECONDS: Final = 2.0
+_SECONDS: Final = 8.0
+_WARM_UP_SECONDS: Final = 1.0
 
 
 class _Queue:
