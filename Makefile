@@ -58,7 +58,7 @@ demo: $(READY) ## Place the Northwind orders through the API and check what the 
 # Three side by side, of about the same length; much of each is waiting: for commits, brokers, and
 # parts that come back. Each has a place of its own for files: pytest shuts others out of a shared one.
 # On interrupt, they stop what they have started before their files are deleted.
-test: check ## Everything, from the rules to the running system
+test: check $(VENV)/.browser ## Everything, from the rules to the running system
 	@files=$$(mktemp -d) && chmod 755 $$files && mkdir -m 755 $$files/rules $$files/parts && \
 	  trap 'kill $$rules $$parts 2>/dev/null; wait; rm -rf $$files' EXIT && trap 'exit 1' INT TERM; \
 	  TMPDIR=$$files/rules $(BIN)/python -m pytest -q tests/domain tests/clients tests/browser tests/faults >$(VENV)/rules.log 2>&1 & rules=$$!; \
@@ -66,6 +66,11 @@ test: check ## Everything, from the rules to the running system
 	  $(BIN)/python -m pytest tests/recipes tests/system; whole=$$?; \
 	  wait $$rules; whole=$$((whole || $$?)); cat $(VENV)/rules.log; \
 	  wait $$parts; whole=$$((whole || $$?)); cat $(VENV)/parts.log; exit $$whole
+
+$(VENV)/.browser: $(READY)
+	@echo "Looking for a Chromium, or installing one (once) …"
+	@$(BIN)/python -m tests.browser.chromium
+	@touch $@
 
 prove: $(READY) ## Random lives of orders until nothing more is found (STEPS=, SEED=)
 	STEPS=$(or $(STEPS),2000000) $(BIN)/python -m pytest -q tests/domain/test_lives.py

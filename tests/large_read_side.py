@@ -41,7 +41,7 @@ select n, md5('order ' || n)::uuid as order_id, (n %% 7) + 2 as version,
   'R-' || n as reference,
   'Ann Name' || n %% 5003 as name, 'City' || n %% 211 as city,
   'TRACK' || upper(substr(md5('track ' || n), 1, 10)) as tracking
-from generate_series(1, %(orders)s) as n;
+from generate_series(1, %(orders)s::bigint) as n;
 alter table made add column item json;
 update made set item = json_build_object(
   'order_id', order_id, 'customer_id', customer_id, 'reference', reference,

@@ -138,6 +138,7 @@ def _summary(stack: Stack) -> str:
     return f"""
 {_READY}
 
+  order desk   {settings.api_url}/
   HTTP API     {settings.api_url}
   contract     {settings.api_url}/docs
   Lambda       http://127.0.0.1:{ports.invoke}  (aws --endpoint-url; boto3)

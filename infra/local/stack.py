@@ -5,7 +5,8 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections import ChainMap
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import psycopg2
@@ -16,6 +17,9 @@ from infra.local.event_source.source import KafkaEventSource
 from infra.local.gateway.docs_pages import DocsPages
 from infra.local.gateway.http_api import HttpApi
 from infra.local.gateway.issuer import load_or_create_key
+from infra.local.gateway.page import Page
+from infra.local.gateway.sign_in import SignIn
+from infra.local.gateway.web_pages import WebPages, desk_config
 from infra.local.lambdas.invocation import Invocation
 from infra.local.lambdas.invoke_api import InvokeApi
 from infra.local.lambdas.schedules import Schedules
@@ -119,6 +123,15 @@ class Stack:
         )
         self._exit.push_async_callback(docs.close)
         await docs.start()
+        desk = WebPages(
+            self.settings.template.parent / "infra" / "web",
+            self.settings.cache_dir,
+            desk_config(template.jwt_issuer, self.settings.scope_prefix),
+            say=self._progress.say,
+            warn=self._logs.warning,
+        )
+        self._exit.push_async_callback(desk.close)
+        await desk.start()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._start_kafka(kafka, template))
@@ -127,7 +140,7 @@ class Stack:
                     group.create_task(self._start_aws_services(template))
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        await self._start_apis(template, service, docs)
+        await self._start_apis(template, service, ChainMap(desk.pages, docs.pages))
         await self._start_sources(template, service, kafka)
         schedules = Schedules(template.functions, service, logs=self._logs)
         self._exit.push_async_callback(schedules.close)
@@ -198,10 +211,14 @@ class Stack:
             await services.start(template)
 
     async def _start_apis(
-        self, template: Template, service: LambdaService, docs: DocsPages
+        self, template: Template, service: LambdaService, pages: Mapping[str, Page]
     ) -> None:
         key = await asyncio.to_thread(load_or_create_key, self.settings.state_dir)
-        api = HttpApi(template, service.invoke, key=key, logs=self._logs, pages=docs.pages)
+        prefix = self.settings.scope_prefix
+        sign_in = SignIn(key, template.jwt_issuer, template.jwt_audience, scope_prefix=prefix)
+        api = HttpApi(
+            template, service.invoke, key=key, logs=self._logs, pages=pages, sign_in=sign_in
+        )
         invoke_api = InvokeApi(service)
         routes = sum(len(function.routes) for function in template.functions.values())
         with self._progress.part("HTTP API", f"{self.settings.api_url}, {routes} routes"):

@@ -14,6 +14,7 @@ from infra.local.settings import ROOT
 
 from . import loops, sections
 from .measuring import parser_of, read_result, say
+from .mixes import other_mixes
 from .pages import Plot, Section, Table, as_html, as_markdown
 from .productivity import recipes
 from .scale_model import page
@@ -152,7 +153,14 @@ def write_report(results: Results, directory: Path) -> None:
     written = [
         decision(results, read_before()),
         loops.against_limits(results.all()),
-        *(_SECTIONS[name](result) for name, result in results.all().items()),
+        *(
+            section
+            for name, result in results.all().items()
+            for section in (
+                _SECTIONS[name](result),
+                *(other_mixes(results.all()) if name == "database_cpu" else []),
+            )
+        ),
         sections.productivity(),
         Section("What is not proven", ["\n".join(f"- {each}" for each in _NOT_PROVEN)]),
         where_it_ran(results),

@@ -27,6 +27,11 @@ _OLDEST: Final = {"node": 20, "java": 17}
 
 def node_program(name: str) -> list[str]:
     """Return the command of a program from one of the npm packages."""
+    return ["node", str(node_file(f".bin/{name}").resolve())]
+
+
+def node_file(path: str) -> Path:
+    """Return a file of the npm packages, by its path in node_modules."""
     _need("node", "npm")
 
     def install(folder: Path) -> None:
@@ -35,7 +40,7 @@ def node_program(name: str) -> list[str]:
         _run("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", at=folder)
 
     folder = _installed("api-checks", [HERE / file for file in _NPM_FILES], install)
-    return ["node", str((folder / "node_modules" / ".bin" / name).resolve())]
+    return folder / "node_modules" / path
 
 
 _NPM_FILES: Final = ("package.json", "package-lock.json", ".npmrc")

@@ -15,10 +15,11 @@ from aiohttp import web
 from infra.local.gateway import event as http_event
 from infra.local.gateway.access_log import Access, AccessLogWriter
 from infra.local.gateway.authorizer import Authorization, JwtAuthorizer, Refused
-from infra.local.gateway.docs_pages import Page
 from infra.local.gateway.issuer import Key, documents
+from infra.local.gateway.page import Page
 from infra.local.gateway.problems import FailedCalls, Ids, message_of, problem, reason_of
 from infra.local.gateway.routes import Match, Routes
+from infra.local.gateway.sign_in import SignIn
 from infra.local.http_server import expect_continue, request_factory
 from infra.local.lambdas.invocation import Invocation, LambdaError, RequestTooLarge, Throttled
 from infra.local.logs import Logs
@@ -52,7 +53,9 @@ class HttpApi:
         key: Key,
         logs: Logs,
         pages: Mapping[str, Page] | None = None,
+        sign_in: SignIn | None = None,
     ) -> None:
+        self._sign_in = sign_in
         self._pages = {} if pages is None else pages  # which may still grow
         self._routes = Routes(template.functions)
         self._cors = template.cors
@@ -88,6 +91,8 @@ class HttpApi:
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         request_id = base64.urlsafe_b64encode(os.urandom(11)).decode()
         response = self._local_answer(request)
+        if response is None and self._sign_in is not None:
+            response = await self._sign_in.answer(request)
         if response is None:
             access = Access(Ids.of(request, request_id))
             response = await self._route(request, access)
@@ -114,7 +119,7 @@ class HttpApi:
             return web.Response(body=document, content_type="application/json")
         page = self._pages.get(path)
         if page is not None and self._routes.find(request.method, path) is None:
-            return web.Response(body=page.body, headers=page.headers)
+            return page.answer(request)
         return None
 
     async def _route(self, request: web.BaseRequest, access: Access) -> web.Response:

@@ -18,6 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 ISSUER_PATH: Final = "/issuer"
 DISCOVERY_PATH: Final = f"{ISSUER_PATH}/.well-known/openid-configuration"
 KEYS_PATH: Final = f"{ISSUER_PATH}/.well-known/jwks.json"
+AUTHORIZE_PATH: Final = f"{ISSUER_PATH}/authorize"
+TOKEN_PATH: Final = f"{ISSUER_PATH}/token"
+CLIENT_ID: Final = "order-desk"
 DEFAULT_TTL_SECONDS: Final = 12 * 3600
 
 SCOPES: Final = ("orders:read", "orders:write", "orders:sell", "orders:operate")
@@ -131,7 +134,12 @@ def documents(key: Key, issuer: str, scopes: Sequence[str] = SCOPES) -> dict[str
         "issuer": issuer,
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "id_token_signing_alg_values_supported": ["RS256"],
-        "response_types_supported": ["token"],
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "response_types_supported": ["code"],
+        "grant_types_supported": ["authorization_code"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["none"],
         "subject_types_supported": ["public"],
         "scopes_supported": list(scopes),
     }

@@ -11,9 +11,9 @@ from typing import Any
 import aiohttp
 import uvloop
 
-from infra.local.gateway.docs_pages import Page
 from infra.local.gateway.http_api import HttpApi, Invoke
 from infra.local.gateway.issuer import Key, load_or_create_key
+from infra.local.gateway.page import Page
 from infra.local.lambdas.invocation import Invocation
 from infra.local.logs import Logs
 from infra.local.template import AccessLog, Cors, Function, HttpRoute, Template

@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 
 from infra.contracts.functions import read_template
-from infra.local.gateway.docs_pages import Page
 from infra.local.gateway.issuer import Key
+from infra.local.gateway.page import Page
 from infra.local.lambdas.invocation import Invocation, Throttled
 from infra.local.template import AccessLog, Cors
 from infra.local.template.model import ACCESS_LOG_VARIABLES, CLAIM_VARIABLE

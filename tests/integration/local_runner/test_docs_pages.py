@@ -6,14 +6,17 @@ import io
 import os
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
 
-from infra.local.gateway import docs_pages as module
-from infra.local.gateway.docs_pages import DocsPages, Page
+from infra.local.gateway.docs_pages import VIEWER, DocsPages
 from infra.local.gateway.issuer import Key
+from infra.local.gateway.npm_files import NpmPackage
+from infra.local.gateway.page import Page
+from infra.local.gateway.web_pages import PACKAGES
 from tests.integration.local_runner.http_fixtures import Functions, a_route, problem_of, run
 from tests.integration.local_runner.lambda_fixtures import until
 
@@ -25,8 +28,10 @@ def openapi(tmp_path: Path) -> Path:
     return file
 
 
-async def started(openapi: Path, cache: Path, messages: list[str]) -> DocsPages:
-    docs = DocsPages(openapi, cache, say=messages.append, warn=messages.append)
+async def started(
+    openapi: Path, cache: Path, messages: list[str], viewer: NpmPackage = VIEWER
+) -> DocsPages:
+    docs = DocsPages(openapi, cache, say=messages.append, warn=messages.append, viewer=viewer)
     await docs.start()
     return docs
 
@@ -96,7 +101,7 @@ def test_what_npm_brings_is_checked(
 
 
 def test_no_start_waits_for_the_download_and_the_page_says_that_it_runs(
-    openapi: Path, tmp_path: Path, npm: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    openapi: Path, tmp_path: Path, npm: Callable[[str], None]
 ) -> None:
     archive = tmp_path / "viewer.tgz"
     with tarfile.open(archive, "w:gz") as package:
@@ -104,13 +109,13 @@ def test_no_start_waits_for_the_download_and_the_page_says_that_it_runs(
         member.size = 6
         package.addfile(member, io.BytesIO(b"viewer"))
     digest = hashlib.sha512(archive.read_bytes()).hexdigest()
-    monkeypatch.setattr(module, "_SHA512", digest)
+    viewer = replace(VIEWER, sha512=digest)
     go_on = tmp_path / "go-on"
     npm(f"until test -e {go_on}; do sleep 0.01; done; cp {archive} ${{4#*=}}/rapidoc-9.3.8.tgz")
 
     async def scenario() -> None:
         messages: list[str] = []
-        docs = await started(openapi, tmp_path, messages)
+        docs = await started(openapi, tmp_path, messages, viewer)
         assert b"not here yet: it is being downloaded" in docs.pages["/docs"].body
         assert messages == [
             "downloading the viewer of /docs with npm (once), while all else starts …"
@@ -160,8 +165,10 @@ def test_without_a_document_there_are_no_pages(tmp_path: Path) -> None:
     assert pages_of(tmp_path / "openapi.json", tmp_path) == ({}, [])
 
 
-def test_the_pinned_digest_is_one_of_sha512() -> None:
-    assert len(bytes.fromhex(module._SHA512)) == hashlib.sha512().digest_size  # noqa: SLF001 - a typo in it shows only with npm
+@pytest.mark.parametrize("package", [VIEWER, *PACKAGES], ids=lambda package: package.name)
+def test_the_pinned_digest_is_one_of_sha512(package: NpmPackage) -> None:
+    # A typo in it shows only with npm.
+    assert len(bytes.fromhex(package.sha512)) == hashlib.sha512().digest_size
 
 
 def test_pages_need_no_token_and_never_hide_a_route(tmp_path: Path) -> None:
