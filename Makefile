@@ -17,7 +17,7 @@ export PYTHONUTF8 := 1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs rebuild switch verify operate demo test prove prove-reads fuzz-api check bench bench-full bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-contention bench-soak bench-post scale-model explain-unified report format contracts release-events lock sam-validate
+.PHONY: help up down reset token status logs rebuild switch verify operate demo test screenshots prove prove-reads fuzz-api check bench bench-full bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-contention bench-soak bench-post scale-model explain-unified report format contracts release-events lock sam-validate
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -71,6 +71,9 @@ $(VENV)/.browser: $(READY)
 	@echo "Looking for a Chromium, or installing one (once) …"
 	@$(BIN)/python -m tests.browser.chromium
 	@touch $@
+
+screenshots: $(VENV)/.browser ## Take the documentation's pictures of the order desk
+	SCREENSHOTS=1 KAFKA=apache $(BIN)/python -m pytest -q tests/browser/test_screenshots.py
 
 prove: $(READY) ## Random lives of orders until nothing more is found (STEPS=, SEED=)
 	STEPS=$(or $(STEPS),2000000) $(BIN)/python -m pytest -q tests/domain/test_lives.py

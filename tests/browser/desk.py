@@ -67,14 +67,26 @@ class Desk:
         Values are by the fields' labels, with ``_`` for a space.
         """
         place = self.summary if at is None else at
-        place.get_by_role("button", name=command, exact=True).click()
+        self.press(place.get_by_role("button", name=command, exact=True))
         form = self.page.get_by_role("form", name=command, exact=True)
         if values or form.count() > 0:
-            for label, value in values.items():
-                named = re.compile(label.replace("_", " "), re.IGNORECASE)
-                form.get_by_label(named).first.fill(value)
-            form.get_by_role("button", name=command, exact=True).click()
+            self.fill(form, **values)
+            self.press(form.get_by_role("button", name=command, exact=True))
         self.settled()
+
+    def fill(self, place: Locator, **values: str) -> None:
+        """Fill fields in, by their labels, with ``_`` for a space."""
+        for label, value in values.items():
+            named = re.compile(f"^{re.escape(label.replace('_', ' '))}", re.IGNORECASE)
+            self.write(place.get_by_label(named).first, value)
+
+    def press(self, what: Locator) -> None:
+        """Press a button, or follow a link."""
+        what.click()
+
+    def write(self, field: Locator, text: str) -> None:
+        """Write into a field, instead of what it has."""
+        field.fill(text)
 
     def settled(self) -> None:
         """Wait until nothing is pending."""
@@ -91,6 +103,31 @@ class Desk:
         return wide, seen
 
 
+class KeyboardDesk(Desk):
+    """One window of the desk, worked at without a mouse."""
+
+    _MOST_TABS: Final = 150
+
+    def press(self, what: Locator) -> None:
+        """Go to it by the tabulator and press Enter."""
+        self._reach(what)
+        self.page.keyboard.press("Enter")
+
+    def write(self, field: Locator, text: str) -> None:
+        """Go to it by the tabulator and type."""
+        self._reach(field)
+        self.page.keyboard.press("ControlOrMeta+a")
+        self.page.keyboard.type(text)
+
+    def _reach(self, what: Locator) -> None:
+        expect(what).to_be_visible()
+        for _ in range(self._MOST_TABS):
+            if what.evaluate("element => element === document.activeElement"):
+                return
+            self.page.keyboard.press("Tab")
+        raise AssertionError(f"{what} is not reached by the tabulator")
+
+
 def choose(page: Page, who: str, customer: str = "") -> None:
     """Say at the issuer who one is."""
     page.locator(f"input[value={who}]").check()
@@ -99,10 +136,15 @@ def choose(page: Page, who: str, customer: str = "") -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def new_desk(browser: Browser, stack: RunningStack, **options: Any) -> tuple[BrowserContext, Desk]:  # noqa: ANN401 - any option of new_context
+def new_desk(
+    browser: Browser,
+    stack: RunningStack,
+    kind: type[Desk] = Desk,
+    **options: Any,  # noqa: ANN401 - any option of new_context
+) -> tuple[BrowserContext, Desk]:
     """Open a window of its own."""
     context = browser.new_context(**{"locale": "en-GB", "timezone_id": "UTC", **options})
-    return context, Desk(context.new_page(), stack)
+    return context, kind(context.new_page(), stack)
 
 
 def answering(status: int, times: int, **headers: str) -> Callable[[Any], None]:

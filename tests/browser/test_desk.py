@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.desk import HOSTILE_TEXT, Desk, choose, new_desk
+from tests.browser.desk import HOSTILE_TEXT, Desk, KeyboardDesk, choose, new_desk
 from tests.running_stack import kafka_kinds
 
 if TYPE_CHECKING:
@@ -30,8 +29,13 @@ def placed(stack: RunningStack, **changes: object) -> str:
     return order_id
 
 
-def test_an_order_goes_through_its_life_by_mouse(desk: Desk) -> None:
-    place_by_mouse(desk)
+@pytest.mark.parametrize("kind", [Desk, KeyboardDesk], ids=["by mouse", "by keyboard"])
+def test_an_order_goes_through_its_life(
+    browser: Browser, stack: RunningStack, kind: type[Desk]
+) -> None:
+    context, desk = new_desk(browser, stack, kind)
+    desk.sign_in()
+    place(desk)
     edit(desk)
     pay(desk)
     ship(desk)
@@ -41,21 +45,18 @@ def test_an_order_goes_through_its_life_by_mouse(desk: Desk) -> None:
     timeline = desk.section("Timeline")
     expect(timeline.locator("li").first).to_contain_text("Order placed")
     expect(timeline.locator("li").last).to_contain_text("Note added")
+    context.close()
+    assert desk.errors == []
 
 
-def place_by_mouse(desk: Desk) -> None:
+def place(desk: Desk) -> None:
     """Place an order of four units at ten euros."""
-    page = desk.page
-    page.get_by_role("link", name="Place an order").click()
-    form = page.get_by_role("form", name="Order")
-    form.get_by_label("Customer").fill("DESK")
-    form.get_by_label("SKU").fill("28")
-    form.get_by_label("Quantity").fill("4")
-    form.get_by_label("Unit price").fill("10.00")
-    address = page.get_by_role("group", name="Shipping address")
-    for label, value in {"Name": "M", "Street": "S 1", "City": "Berlin", "Country": "DE"}.items():
-        address.get_by_label(label).fill(value)
-    form.get_by_role("button", name="Place order").click()
+    desk.press(desk.page.get_by_role("link", name="Place an order"))
+    form = desk.page.get_by_role("form", name="Order")
+    desk.fill(form, Customer="DESK", SKU="28", Quantity="4", Unit_price="10.00")
+    address = desk.page.get_by_role("group", name="Shipping address")
+    desk.fill(address, Name="M", Street="S 1", City="Berlin", Country="DE")
+    desk.press(form.get_by_role("button", name="Place order"))
     desk.has_status("Placed")
 
 
@@ -117,12 +118,12 @@ def send_back(desk: Desk) -> None:
     """Ask for two returns, of which one is rejected, and get the money of the other back."""
     page, returns, payments = desk.page, desk.section("Returns"), desk.section("Payments")
     for number, decision in ((1, "Reject"), (2, "Approve")):
-        page.get_by_role("button", name="Request a return", exact=True).click()
+        desk.press(page.get_by_role("button", name="Request a return", exact=True))
         wanted = page.get_by_role("form", name="Request a return")
-        wanted.get_by_label("Return id").fill(f"r{number}")
-        wanted.get_by_label("28 (of 3)").fill("1")
-        wanted.get_by_label("Reason for 28").fill("broken")
-        wanted.get_by_role("button", name="Request a return").click()
+        desk.fill(wanted, Return_id=f"r{number}")
+        desk.write(wanted.get_by_label("28 (of 3)"), "1")
+        desk.write(wanted.get_by_label("Reason for 28"), "broken")
+        desk.press(wanted.get_by_role("button", name="Request a return"))
         desk.settled()
         reason = {"Reason": "too late"} if decision == "Reject" else {}
         desk.do(decision, at=returns.locator("li").nth(number - 1), **reason)
@@ -139,46 +140,13 @@ def test_an_order_is_cancelled(desk: Desk) -> None:
     expect(desk.summary.get_by_role("button", name="Cancel order")).to_have_count(0)
 
 
-def test_an_order_is_placed_and_confirmed_by_keyboard_only(desk: Desk) -> None:
-    page, keys = desk.page, desk.page.keyboard
-
-    def reach(name: str, role: str) -> None:
-        """Press Tab until the element of this name has the focus."""
-        wanted = f"el => el.matches({json.dumps(role)}) && {json.dumps(name)}"
-        for _ in range(60):
-            keys.press("Tab")
-            focused = page.evaluate(
-                "([name, role]) => { const el = document.activeElement;"
-                " const text = el.labels?.[0]?.textContent ?? el.textContent;"
-                " return el.matches(role) && text.trim().startsWith(name); }",
-                [name, role],
-            )
-            if focused:
-                return
-        raise AssertionError(f"{wanted} is not reached")
-
-    keys.press("Tab")
-    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
-    reach("Place an order", "a")
-    keys.press("Enter")
-    expect(page.get_by_role("heading", name="Place an order")).to_be_focused()
-    for label, text in (
-        ("Customer", "KEYS"),
-        ("SKU", "28"),
-        ("Unit price", "1.00"),
-        ("Name", "M"),
-        ("Street", "S 1"),
-        ("City", "Berlin"),
-        ("Country", "DE"),
-    ):
-        reach(label, "input")
-        keys.type(text)
-    keys.press("Enter")
-    desk.has_status("Placed")
-    reach("Confirm order", "button")
-    keys.press("Enter")
-    desk.has_status("Confirmed")
-    desk.settled()
+def test_the_content_is_one_key_away(desk: Desk) -> None:
+    desk.page.keyboard.press("Tab")
+    expect(desk.page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    desk.page.keyboard.press("Enter")
+    expect(desk.page.locator("main")).to_be_focused()
+    desk.page.get_by_role("link", name="Work queue").click()
+    expect(desk.page.get_by_role("heading", name="Work queue")).to_be_focused()
 
 
 def test_every_page_shows_what_there_is(desk: Desk) -> None:
@@ -349,6 +317,35 @@ def test_texts_and_amounts_of_every_kind_fit_a_phone(
         assert wide <= seen, f"{page} is {wide} px wide, of which {seen} are seen"
     assert desk.errors == []
     context.close()
+
+
+def test_a_customer_with_ten_thousand_orders_is_shown(
+    browser: Browser, stack: RunningStack
+) -> None:
+    order_id = placed(stack, customer_id="MANY")
+    with stack.read_database() as cursor:
+        cursor.execute(
+            "insert into customer_orders_1 (order_id, version, customer_id, placed_at, status,"
+            " document, last_event_time) select gen_random_uuid(), 1, customer_id,"
+            " placed_at - n * interval '1 second', status, document, last_event_time"
+            " from customer_orders_1, generate_series(1, 10000) as n where order_id = %s",
+            [order_id],
+        )
+    try:
+        context, desk = new_desk(browser, stack)
+        desk.sign_in("customer", "MANY")
+        rows = desk.page.locator("tbody tr")
+        expect(rows).to_have_count(20)
+        for pages in range(2, 6):
+            desk.page.mouse.wheel(0, 20_000)
+            expect(rows).to_have_count(20 * pages)
+        context.close()
+    finally:
+        with stack.read_database() as cursor:
+            cursor.execute(
+                "delete from customer_orders_1 where customer_id = 'MANY' and order_id <> %s",
+                [order_id],
+            )
 
 
 def test_an_order_of_500_lines_is_shown(desk: Desk) -> None:

@@ -153,6 +153,20 @@ def test_what_is_missing_in_an_answer_is_marked(desk: Desk, order: str) -> None:
             cursor.execute("delete from parked_events where record_offset = 999999999")
 
 
+def test_a_read_model_that_is_behind_is_marked(desk: Desk, order: str) -> None:
+    def older(route: Any) -> None:  # noqa: ANN401 - Playwright's Route
+        answer = route.fetch()
+        headers = {**answer.headers, "read-model-as-of": "2026-01-01T00:00:00.000000Z"}
+        route.fulfill(response=answer, headers=headers)
+
+    desk.page.route("**/orders?**", older)
+    desk.page.route("**/orders", older)
+    desk.open("orders")
+    expect(desk.page.locator(".mark")).to_have_text("The read model is behind")
+    expect(desk.page.locator(".age")).to_contain_text("days ago")
+    assert order
+
+
 @pytest.mark.parametrize(
     ("status", "said"), [(503, "cannot be reached now"), (429, "is busy"), (None, "offline")]
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from infra.local.gateway.issuer import CLIENT_ID
+from infra.local.gateway.issuer import CLIENT_ID, SCOPES
 from infra.local.gateway.npm_files import NpmFiles, NpmPackage
 from infra.local.gateway.page import Page
 
@@ -77,6 +77,8 @@ def desk_config(issuer: str | None, scope_prefix: str) -> dict[str, str]:
         "issuer": issuer or "",
         "clientId": CLIENT_ID,
         "scopePrefix": scope_prefix,
+        # What a token is asked for; an issuer gives of it what is somebody's.
+        "scope": " ".join(["openid", *(scope_prefix + scope for scope in SCOPES)]),
     }
 
 

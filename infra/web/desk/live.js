@@ -77,6 +77,7 @@ export class LiveOrder extends Shown {
       })
       .catch((error) => {
         if (signal.aborted) return;
+        this.connection.of(this)(null);
         this.problem = error;
         this.changed();
       });
@@ -300,6 +301,7 @@ export class LiveList extends Shown {
       this.problem = null;
     } catch (error) {
       if (this.#ended.signal.aborted) return;
+      this.connection.of(this)(null);
       this.problem = error;
     } finally {
       this.isLoading = false;

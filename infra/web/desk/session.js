@@ -29,7 +29,7 @@ export function claimsOf(token) {
 /** Who is signed in, and what they may do. */
 export class Session {
   /**
-   * @param {{issuer: string, clientId: string, scopePrefix: string}} config
+   * @param {{issuer: string, clientId: string, scope: string, scopePrefix: string}} config
    * @param {Storage} storage is the tab's own: another tab is another session
    */
   constructor(config, storage = sessionStorage) {
@@ -135,7 +135,7 @@ export class Session {
       response_type: "code",
       client_id: this.config.clientId,
       redirect_uri: location.origin + location.pathname,
-      scope: "openid",
+      scope: this.config.scope,
       state: `${how}.${asked.state}`,
       code_challenge: await challengeOf(asked.verifier),
       code_challenge_method: "S256",

@@ -53,6 +53,7 @@ def test_the_desk_has_its_files_what_they_import_and_its_configuration(cache: Pa
         "issuer": ISSUER,
         "clientId": "order-desk",
         "scopePrefix": "x/",
+        "scope": "openid x/orders:read x/orders:write x/orders:sell x/orders:operate",
     }
     policy = pages["/"].policy
     assert "connect-src 'self' https://login.example.com;" in policy
