@@ -40,7 +40,9 @@ export function ago(ms) {
   const passed = Math.max(0, ms); // two clocks differ
   const [length, unit] = UNITS.find(([least]) => passed >= least);
   const count = Math.floor(passed / (length || 1_000));
-  return new Intl.RelativeTimeFormat(locale, { style: "short" }).format(-count, unit);
+  // Less than a second is "now"; a day stays one, and does not become "yesterday".
+  const numeric = count === 0 ? "auto" : "always";
+  return new Intl.RelativeTimeFormat(locale, { style: "short", numeric }).format(-count, unit);
 }
 
 /** Write a word of the API for people: "part_paid" is "Part paid". */

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from infra.local.settings import Settings
 from infra.local.template import load_template
+from tests.benchmarks.sides import OURS
 from tests.benchmarks.workload import MIX
 
 from . import limits
@@ -87,18 +88,18 @@ class Deployed:
         self.events = measured.events_per_order
         self.questions = self.events * (1 - SHARE_OF_COMMANDS) / SHARE_OF_COMMANDS
         network = limits.NETWORK_MS.value / 1000
-        waited = statistics.median(measured.requests["read model"].commands)
-        self._command_waits = waited - measured.command_function + measured.trips * network
+        waited = statistics.median(measured.requests[OURS].commands)
+        self._command_waits = waited - measured.handler + measured.trips * network
         self._question_waits = measured.question_database + network
         self._network = network
 
     def command_seconds(self, share_of_core: float) -> float:
         """Return how long a command's environment is busy."""
-        return self.measured.command_function / share_of_core + self._command_waits
+        return self.measured.handler / share_of_core + self._command_waits
 
     def question_seconds(self, share_of_core: float) -> float:
         """Return how long a question's environment is busy."""
-        return self.measured.question_function / share_of_core + self._question_waits
+        return self.measured.handler / share_of_core + self._question_waits
 
     def batch_seconds(self, batch: Batch, events: float, share_of_core: float) -> float:
         """Return how long a projector is busy with so many events."""

@@ -10,6 +10,7 @@ from tests.benchmarks.sides import OURS, SIDES, THEIRS
 from tests.benchmarks.workload import COMMANDS, MIX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 NEEDED: Final = (
@@ -39,14 +40,14 @@ class Batch(NamedTuple):
 
 
 class Requests(NamedTuple):
-    """What requests take on one side, alone on the machine."""
+    """What requests take on one side, in processor time where nothing else is said."""
 
     questions: dict[str, list[float]]
     """Samples, by kind."""
     commands: list[float]
-    """Samples, over an order's life."""
+    """Samples of how long one takes, over an order's life."""
     command_processor: float
-    """Of those: what is not waiting for a commit."""
+    """Of those: what is not waiting."""
 
 
 class Background(NamedTuple):
@@ -72,9 +73,8 @@ class Measured(NamedTuple):
     """The same of the relay, per event."""
     question_database: float
     """Processor time of the read database per question of the mix."""
-    command_function: float
-    """Processor time of a command's handler."""
-    question_function: float
+    handler: float
+    """Processor time of a request's handler, among others."""
     relay_events: float
     """Events per second of a relay that has a core."""
     init: float
@@ -96,17 +96,11 @@ def load(directory: Path) -> Measured:
     if missing:
         raise MissingError(f"measure these first: {', '.join(missing)}")
     results: dict[str, dict[str, Any]] = {n: result for n, result in found.items() if result}
-    commands, cpu = results["commands"], results["database_cpu"]
-    life = [*commands["samples"]["handler"]]
-    own = statistics.fmean(
-        statistics.median(commands["samples"]["handler"][stem])
-        - statistics.median(commands["samples"]["bare"][stem])
-        for stem in life
-    )
+    cpu = results["database_cpu"]
+    handler = _median(run["cpu"]["functions"] / run["requests"] for run in cpu["runs"][THEIRS])
     of_roles = {side: _database_by_role(cpu["runs"][side]) for side in SIDES}
-    requests = {side: _requests(results, side, own, of_roles) for side in SIDES}
+    requests = {side: _requests(results, side, handler, of_roles[side]) for side in SIDES}
     batches = _batches(results["projectors"])
-    question_database = of_roles[OURS]["ordering_query"] / (1 - SHARE_OF_COMMANDS)
     made = cpu["dataset"]
     return Measured(
         requests=requests,
@@ -114,54 +108,61 @@ def load(directory: Path) -> Measured:
         batches=batches,
         command_database=of_roles[OURS]["ordering_command"] / SHARE_OF_COMMANDS,
         relay_database=of_roles[OURS]["ordering_relay"] / SHARE_OF_COMMANDS,
-        question_database=question_database,
-        command_function=own,
-        question_function=max(0.0, _mean_question(requests[OURS]) - question_database),
+        question_database=of_roles[OURS]["ordering_query"] / (1 - SHARE_OF_COMMANDS),
+        handler=handler,
         relay_events=results["relay"]["summary"]["relay"]["median"],
-        init=statistics.median(each["median"] for each in results["cold_start"]["summary"].values())
-        / 1000,
+        init=_median(each["median"] for each in results["cold_start"]["summary"].values()) / 1000,
         events_per_order=made["events"] / made["orders"],
-        trips=statistics.fmean(each["trips"] for each in commands["summary"]["commands"].values()),
+        trips=statistics.fmean(
+            each["trips"] for each in results["commands"]["summary"]["commands"].values()
+        ),
         peak=results["peak"],
         cores=results["peak"]["environment"]["cores"],
     )
 
 
+def _median(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
 def _database_by_role(runs: list[dict[str, Any]]) -> dict[str, float]:
-    """Return the seconds of each role's servers per request."""
-    return {
-        role: statistics.median(
-            run["cpu_of_roles"].get(role, 0.0) / run["requests"] for run in runs
-        )
+    """Return the seconds of each role's servers per request; ``""``: the servers' own work."""
+    roles = {
+        role: _median(run["cpu_of_roles"].get(role, 0.0) / run["requests"] for run in runs)
         for role in runs[0]["cpu_of_roles"]
     }
+    whole = _median(run["cpu"]["database"] / run["requests"] for run in runs)
+    return {**roles, "": max(0.0, whole - sum(roles.values()))}
 
 
 def _requests(
-    results: dict[str, dict[str, Any]],
-    side: str,
-    own: float,
-    of_roles: dict[str, dict[str, float]],
+    results: dict[str, dict[str, Any]], side: str, handler: float, of_roles: dict[str, float]
 ) -> Requests:
+    """Return what requests take among others.
+
+    How the kinds of questions differ is known of one after the other, on a machine that does
+    nothing else and has everything in its caches. What they take among others is known on average:
+    the same more is added to each, since it is the beginning that costs more then.
+    """
     *_, of_largest = results["complex_queries"]["samples"].values()
-    questions = {
+    alone = {
         kind: [ms / 1000 for each in of_largest[kind][side] for ms in each]
         for kind in MIX
         if kind != COMMANDS
     }
-    database = of_roles[side]["ordering_command"] / SHARE_OF_COMMANDS
-    # The commands' own benchmark is of the one side; the other's statements take more or less.
-    more = database - of_roles[OURS]["ordering_command"] / SHARE_OF_COMMANDS
-    handled = results["commands"]["samples"]["handler"].values()
-    return Requests(questions, [s + more for each in handled for s in each], own + database)
+    among_others = of_roles["ordering_query"] / (1 - SHARE_OF_COMMANDS) + of_roles[""] + handler
+    more = max(0.0, among_others - _mean_of(alone))
+    questions = {kind: [more + each for each in samples] for kind, samples in alone.items()}
+    processor = of_roles["ordering_command"] / SHARE_OF_COMMANDS + of_roles[""] + handler
+    # A command waits for its commits besides.
+    samples = results["commands"]["samples"]
+    waited = [s for stem in samples["bare"] for s in samples["bare"][stem]]
+    return Requests(questions, [processor + each for each in waited], processor)
 
 
-def _mean_question(requests: Requests) -> float:
-    weight = sum(MIX[kind] for kind in requests.questions)
-    return sum(
-        MIX[kind] / weight * statistics.fmean(samples)
-        for kind, samples in requests.questions.items()
-    )
+def _mean_of(questions: Mapping[str, Sequence[float]]) -> float:
+    weight = sum(MIX[kind] for kind in questions)
+    return sum(MIX[kind] / weight * statistics.fmean(s) for kind, s in questions.items())
 
 
 def _batches(projectors: dict[str, Any]) -> dict[str, Batch]:
@@ -184,16 +185,13 @@ def _batches(projectors: dict[str, Any]) -> dict[str, Batch]:
 def _background(
     runs: list[dict[str, Any]], requests: Requests, batches: dict[str, Batch]
 ) -> Background:
-    idle = statistics.median(sum(run["cpu_idle_per_second"].values()) for run in runs)
+    idle = _median(sum(run["cpu_idle_per_second"].values()) for run in runs)
     per_event = sum(b.function_per_event + b.database_per_event for b in batches.values())
-    question = _mean_question(requests)
+    question = _mean_of(requests.questions)
     rounds = []
     for run in runs:
         questions = run["requests"] - run["commands"]
         foreground = questions * question + run["commands"] * requests.command_processor
         rest = sum(run["cpu"].values()) - idle * run["seconds"] - foreground
         rounds.append(max(0.0, rest / run["commands"] - per_event))
-    return Background(idle, statistics.median(rounds), per_event)
-
-
-__all__ = ["LARGE_BATCH", "THEIRS", "Measured", "MissingError", "load"]
+    return Background(idle, _median(rounds), per_event)

@@ -34,12 +34,15 @@ _MOST_RATE: Final = 5_000.0
 class _Machine:
     """The machine of one run."""
 
-    def __init__(self, requests: Requests, background: Background | None, cores: int) -> None:
+    def __init__(
+        self, requests: Requests, background: Background | None, projectors: int, cores: int
+    ) -> None:
         self._world = simpy.Environment()
         self._cores = Cores(self._world, cores)
         self._workers = simpy.Resource(self._world, WORKERS)
         self._requests = requests
         self._background = background
+        self._projectors = projectors
         self._events = 0
         self._arrived = self._world.event()
         self.latencies: list[float] = []
@@ -59,7 +62,8 @@ class _Machine:
         with self._workers.request() as turn:
             yield turn
             if arrival.kind == COMMANDS:
-                whole, processor = chance.choice(self._requests.commands), self._of_command()
+                whole = chance.choice(self._requests.commands)
+                processor = self._requests.command_processor
                 yield from self._cores.work(min(whole, processor))
                 yield self._world.timeout(max(0.0, whole - processor))
                 self._events += 1
@@ -69,16 +73,13 @@ class _Machine:
                 yield from self._cores.work(chance.choice(self._requests.questions[arrival.kind]))
         self.latencies.append((self._world.now - arrival.at) * 1000)
 
-    def _of_command(self) -> float:
-        return self._requests.command_processor
-
     def _idle(self, background: Background) -> Generator[simpy.Event, Any, None]:
         while True:
             yield self._world.timeout(_IDLE_EVERY_SECONDS)
             yield from self._cores.work(background.idle * _IDLE_EVERY_SECONDS)
 
     def _project(self, background: Background) -> Generator[simpy.Event, Any, None]:
-        """Relay and project, on as many cores as there are: the read models do not wait."""
+        """Relay and project: the read models beside one another, each in a process of its own."""
         while True:
             if not self._events:
                 self._arrived = self._world.event()
@@ -86,15 +87,17 @@ class _Machine:
             events, self._events = self._events, 0
             began = self._world.now
             whole = background.round + events * background.per_event
-            halves = [self._world.process(self._cores.work(whole / 2)) for _ in range(2)]
-            yield self._world.all_of(halves)
+            each = whole / self._projectors
+            yield self._world.all_of(
+                [self._world.process(self._cores.work(each)) for _ in range(self._projectors)]
+            )
             yield self._world.timeout(max(0.0, _GATHERED_SECONDS - (self._world.now - began)))
 
 
 def latencies(measured: Measured, side: str, rate: float, seed: int) -> list[float]:
     """Return the milliseconds that requests take at a rate."""
     background = measured.background if side == OURS else None
-    machine = _Machine(measured.requests[side], background, measured.cores)
+    machine = _Machine(measured.requests[side], background, len(measured.batches), measured.cores)
     return machine.run(arrivals(rate, _SECONDS, seed), seed)
 
 
