@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from tests.running_stack import RunningStack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Start a headless Chromium for all tests."""
+    """Start a headless Chromium for a module: as long as it runs, no other loop of events can."""
     options = launch_options()
     if options is None:
         pytest.skip("no Chromium was found or could be installed: see tests/browser/chromium.py")

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.desk import HOSTILE_TEXT, Desk, KeyboardDesk, choose, new_desk
 from tests.running_stack import kafka_kinds
+from tests.shared import eventually
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -181,8 +182,9 @@ def test_every_page_shows_what_there_is(desk: Desk) -> None:
 
 def test_a_list_goes_on_as_one_comes_near_its_end(desk: Desk) -> None:
     for number in range(45):
-        placed_last = desk.stack.place(customer_id="LONG", reference=f"LONG-{number}")
-    desk.stack.read(placed_last.body["order_id"], placed_last.token)
+        desk.stack.place(customer_id="LONG", reference=f"LONG-{number}")
+    found = "/orders?customer_id=LONG&limit=100"
+    eventually(lambda: len(desk.stack.call("GET", found).body["items"]) == 45)
     desk.open("orders?customer_id=LONG")
     rows = desk.page.locator("tbody tr")
     expect(rows.first).to_be_visible()
@@ -288,7 +290,9 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize(("currency", "price"), [("JPY", "9000000"), ("KWD", "1234567.891")])
+@pytest.mark.parametrize(
+    ("currency", "price"), [("JPY", "9000000"), ("KWD", "1234567.891"), ("EUR", "9999999.99")]
+)
 def test_texts_and_amounts_of_every_kind_fit_a_phone(
     browser: Browser, stack: RunningStack, currency: str, price: str
 ) -> None:

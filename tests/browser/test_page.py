@@ -5,12 +5,10 @@ from __future__ import annotations
 import functools
 import http.server
 import json
-import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from playwright.sync_api import Page, Request, sync_playwright
 
 from tests.running_stack import kafka_kinds
 from tests.shared import an_order
@@ -19,15 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from playwright.sync_api import Browser, Page, Request
+
     from tests.running_stack import RunningStack
 
 pytestmark = [
     pytest.mark.system,
     pytest.mark.parametrize("stack", kafka_kinds()[:1], indirect=True),
 ]
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
 # Gives what a page can see of an answer.
 CALL = """async ([url, options]) => {
   const answer = await fetch(url, options);
@@ -45,22 +42,17 @@ SHOWN = {
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+def page(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
     """Return an empty page that comes from a server of its own."""
-    if CHROMIUM is None:
-        pytest.skip("no Chromium was found; with `chromium` on PATH this runs")
     directory: Path = tmp_path_factory.mktemp("page")
     (directory / "index.html").write_text("<!doctype html><title>Shop</title>")
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(directory))
-    with (
-        http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
-    ):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{server.server_port}/")
         yield page
+        page.close()
         server.shutdown()
 
 

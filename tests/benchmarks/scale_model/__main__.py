@@ -54,6 +54,7 @@ def run(build: Path) -> dict[str, Any]:
             "needs": {need.part: need.per_order * rate for need in needs},
             "too_much": [n.part for n in needs if n.per_order * rate > n.at_most],
             "visible": simulate(deployed, rate, 1.0),
+            "surge_seconds": deployed.surge_seconds(rate, 1.0),
             "usd_of_a_month": deployed.month(rate, 1.0),
         }
         for rate in RATES

@@ -184,7 +184,7 @@ class Deployed:
                 "a larger instance; then cells of customers",
             ),
             Need(
-                "its connections",
+                "connections of the write database",
                 "connections",
                 commands * self._command_waits / usable,
                 connections,
@@ -210,7 +210,9 @@ class Deployed:
             Need(
                 "the event sources",
                 "pollers",
-                commands * read_models / per_partition,
+                commands
+                * read_models
+                * max(1 / per_partition, _BYTES_OF_AN_EVENT / limits.POLLER_BYTES.value),
                 c.partitions * read_models,
                 limits.MOST_POLLERS.value,
                 "MaximumPollers; one function for several read models",
@@ -232,7 +234,7 @@ class Deployed:
                 "replicas",
             ),
             Need(
-                "its connections, answering",
+                "connections of the read database, answering",
                 "connections",
                 questions * of_question / usable,
                 connections,
@@ -240,6 +242,15 @@ class Deployed:
                 "replicas",
             ),
         ]
+
+    def surge_seconds(self, orders: float, share_of_core: float) -> float:
+        """Return after how long there are environments for three times as many orders.
+
+        Each function gets so many more a second; the one that needs the most takes the longest.
+        """
+        needs = self.needs(share_of_core)
+        most = max(n.per_order * orders for n in needs if n.part in ("PlaceOrder", "GetOrder"))
+        return 2 * most / limits.SCALING.value
 
     def month(self, orders: float, share_of_core: float) -> dict[str, float]:
         """Return the USD of a month at a rate, by what they are paid for."""

@@ -127,6 +127,10 @@ def _needed(told: Mapping[str, Any]) -> Section:
         "events of a batch",
         *(f"{each['visible']['events_of_a_batch']:.0f}" for each in rates),
     )
+    surge = (
+        "seconds until a surge to three times as many has its environments",
+        *(f"{each['surge_seconds']:.0f}" for each in rates),
+    )
     head = ("At orders/s", *(f"{each['orders']:,}" for each in rates))
     return Section(
         "What each rate needs",
@@ -136,7 +140,7 @@ def _needed(told: Mapping[str, Any]) -> Section:
                 " in one deployment: then the customers are divided among several, each with its"
                 " own databases, topic and functions."
             ),
-            Table(head, [*rows, *seen, batches]),
+            Table(head, [*rows, *seen, batches, surge]),
         ],
     )
 
@@ -208,8 +212,7 @@ def _given(result: Mapping[str, Any]) -> Section:
         [
             Table(("Given", "value", "source"), rows),
             (
-                "Left out: starts of environments (except that a function gets"
-                f" {limits.SCALING.value:.0f} more a second), failures, data transfer, storage,"
+                "Left out: what an environment's start takes, failures, data transfer, storage,"
                 " logs, a skewed use of partitions, and that a Lambda's core is not this machine's."
             ),
         ],
