@@ -50,9 +50,11 @@ def launch_options() -> dict[str, Any] | None:
         return None
     told = json.loads(unpacked.read_text())
     libraries = {"LD_LIBRARY_PATH": told["libraries"]}
+    # One process for everything is for Lambda; it does not bear several windows.
+    given = [argument for argument in told["args"] if argument != "--single-process"]
     return {
         "executable_path": told["path"],
-        "args": [*told["args"], *ARGUMENTS],
+        "args": [*given, *ARGUMENTS],
         "env": {**os.environ, **libraries},
     }
 
