@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { COMMANDS, initialValues } from "../../infra/web/desk/commands.js";
+import { STATUSES } from "../../infra/web/desk/text.js";
 
 const document = JSON.parse(await readFile(new URL("../../docs/api/openapi.json", import.meta.url)));
 
@@ -36,6 +37,10 @@ test("each is sent where the API takes it, to those whom it lets", () => {
 });
 
 const schemas = document.components.schemas;
+
+test("the statuses to choose from are the API's", () => {
+  assert.deepEqual([...STATUSES].sort(), [...schemas.OrderStatus.enum].sort());
+});
 
 function schemasOf({ $ref, oneOf }) {
   if ($ref) return schemasOf(schemas[$ref.split("/").at(-1)]);

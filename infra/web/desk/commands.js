@@ -43,10 +43,10 @@ const text = (name, label, more = {}) => ({ name, label, kind: "text", ...more }
 const optional = (name, label, more = {}) => text(name, label, { isOptional: true, ...more });
 
 /** Leave out what was left empty. */
-const given = (values) =>
+export const given = (values) =>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== "" && value !== undefined));
 
-const amount = (value, order) => ({ amount: value, currency: order.currency });
+export const amount = (value, order) => ({ amount: value, currency: order.currency });
 const whole = (value) => (/^\d+$/.test(value) ? Number(value) : value);
 const items = (chosen) =>
   Object.entries(chosen ?? {})
@@ -61,7 +61,21 @@ export const ADDRESS = [
   optional("postal_code", "Postal code", { autocomplete: "postal-code" }),
   text("country", "Country (two letters)", { autocomplete: "country" }),
 ];
-export const addressOf = (values) => given(values);
+export const addressOf = given;
+
+export const NEW_LINE = [
+  text("sku", "SKU"),
+  optional("name", "Name"),
+  quantity("Quantity", () => "1"),
+  inMoney("unit_price", "Unit price"),
+  optional("discount", "Discount (0 to 1)"),
+  optional("tax_rate", "Tax rate (0 to 1)"),
+];
+export const lineOf = (values, order) => ({
+  ...given(values),
+  quantity: whole(values.quantity),
+  unit_price: amount(values.unit_price ?? "", order),
+});
 
 /**
  * @typedef {object} Command
@@ -103,19 +117,8 @@ export const COMMANDS = [
     on: "order",
     possible: isPlaced,
     route: ["POST", () => "/lines"],
-    fields: [
-      text("sku", "SKU"),
-      optional("name", "Name"),
-      quantity("Quantity", () => "1"),
-      inMoney("unit_price", "Unit price"),
-      optional("discount", "Discount (0 to 1)"),
-      optional("tax_rate", "Tax rate (0 to 1)"),
-    ],
-    body: (values, order) => ({
-      ...given(values),
-      quantity: whole(values.quantity),
-      unit_price: amount(values.unit_price, order),
-    }),
+    fields: NEW_LINE,
+    body: lineOf,
   },
   {
     name: "change_line_quantity",

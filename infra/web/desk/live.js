@@ -58,6 +58,8 @@ export class LiveOrder extends Shown {
   refused = [];
   #ended = new AbortController();
   #last = Promise.resolve();
+  /** What the session's last command has made of it. */
+  #ownVersion = 0;
 
   constructor({ api, connection, storage = sessionStorage }, orderId) {
     super();
@@ -146,7 +148,7 @@ export class LiveOrder extends Shown {
   async #send(entry) {
     const command = commandNamed(entry.name);
     const [method, path] = command.route;
-    entry.seen = Math.max(entry.seen, this.ownVersion ?? 0);
+    entry.seen = Math.max(entry.seen, this.#ownVersion);
     this.#keep();
     try {
       const answer = await this.api.command(method, this.path + path(entry.part), {
@@ -155,7 +157,7 @@ export class LiveOrder extends Shown {
         key: entry.key,
         onWaiting: this.connection.of(entry),
       });
-      this.ownVersion = answer.version;
+      this.#ownVersion = answer.version;
       Object.assign(entry, { state: "accepted", version: answer.version });
       this.#settle();
     } catch (error) {
@@ -212,10 +214,7 @@ export class LiveOrder extends Shown {
   /** Forget pending changes that the order has. */
   #settle() {
     const has = (entry) => entry.state === "accepted" && entry.version <= (this.order?.version ?? 0);
-    const settled = this.pending.filter(has);
-    if (settled.length === 0) return;
-    this.pending = this.pending.filter((entry) => !settled.includes(entry));
-    this.#keep();
+    this.pending = this.pending.filter((entry) => !has(entry));
   }
 
   #drop(entry) {
@@ -225,8 +224,9 @@ export class LiveOrder extends Shown {
 
   #keep() {
     const unanswered = this.pending.filter((entry) => entry.state === "sending");
-    if (unanswered.length === 0) this.storage.removeItem(keptAs(this.orderId));
-    else {
+    if (unanswered.length === 0) {
+      this.storage.removeItem(keptAs(this.orderId));
+    } else {
       const order = this.order && { currency: this.order.currency };
       const kept = unanswered.map((entry) => ({ ...entry, order: entry.order ?? order }));
       this.storage.setItem(keptAs(this.orderId), JSON.stringify(kept));
@@ -242,6 +242,12 @@ export class LiveOrder extends Shown {
   }
 }
 
+/** Days of sales go on from a day, other lists by a cursor. */
+function nextOf({ next_cursor: cursor, next_from: from }) {
+  if (cursor) return { cursor };
+  return from ? { from } : null;
+}
+
 /** A list that is read page by page, or an answer without pages. */
 export class LiveList extends Shown {
   items = [];
@@ -250,6 +256,9 @@ export class LiveList extends Shown {
   freshness = null;
   problem = null;
   isLoading = false;
+  /** Whether there is more than the first page. */
+  isContinued = false;
+  /** What asks for the next page; null: there is none. */
   next = null;
   #ended = new AbortController();
 
@@ -265,10 +274,17 @@ export class LiveList extends Shown {
 
   /** Read it from its begin; what is shown stays until the answer is there. */
   async load() {
-    await this.#read(null, (body) => {
+    await this.#read({ cursor: null }, (body) => {
       this.body = body;
       this.items = body.items ?? [];
+      this.isContinued = false;
     });
+  }
+
+  /** Read all of it. */
+  async loadAll() {
+    await this.load();
+    while (this.next !== null && this.problem === null) await this.more();
   }
 
   /** Read one more page. */
@@ -276,6 +292,7 @@ export class LiveList extends Shown {
     if (this.next === null || this.isLoading) return;
     await this.#read(this.next, (body) => {
       this.items = [...this.items, ...body.items];
+      this.isContinued = true;
     });
   }
 
@@ -284,19 +301,19 @@ export class LiveList extends Shown {
     this.connection.of(this)(null);
   }
 
-  async #read(cursor, take) {
+  async #read(place, take) {
     this.isLoading = true;
     this.changed();
     try {
       const { body, freshness } = await this.api.query(this.path, {
-        parameters: { ...this.parameters, cursor },
+        parameters: { ...this.parameters, ...place },
         wait: 2,
         patience: Number.POSITIVE_INFINITY,
         signal: this.#ended.signal,
         onWaiting: this.connection.of(this),
       });
       take(body);
-      this.next = body.next_cursor ?? null;
+      this.next = nextOf(body);
       this.freshness = freshness;
       this.problem = null;
     } catch (error) {

@@ -37,6 +37,50 @@ export function useLive(make, keys) {
   return useShown(live);
 }
 
+/**
+ * Make a list for as long as the keys stay the same, and read it.
+ *
+ * With `refresh` it is read anew after so many milliseconds, as long as the window is seen and only
+ * the first page is there: further ones would move.
+ */
+export function useList(make, keys, { refresh = null } = {}) {
+  const list = useLive(make, keys);
+  useEffect(() => {
+    if (list === null) return undefined;
+    list.load();
+    if (refresh === null) return undefined;
+    const timer = setInterval(() => {
+      if (document.visibilityState === "visible" && !list.isLoading && !list.isContinued) list.load();
+    }, refresh);
+    return () => clearInterval(timer);
+  }, [list]);
+  return list;
+}
+
+/** A table that is scrolled by itself where it is too wide; `head` are its columns' names. */
+export function Table({ label, labelledBy, head, numbers = [], isTall = false, children }) {
+  return html`<div
+    class=${isTall ? "wide tall" : "wide"}
+    tabindex="0"
+    role="group"
+    aria-label=${label}
+    aria-labelledby=${labelledBy}
+  >
+    <table>
+      <thead>
+        <tr>
+          ${head.map(
+            (name) => html`<th scope="col" key=${name} class=${numbers.includes(name) ? "number" : undefined}>${name}</th>`,
+          )}
+        </tr>
+      </thead>
+      <tbody>
+        ${children}
+      </tbody>
+    </table>
+  </div>`;
+}
+
 /** The time now, each second. */
 function useNow() {
   const [now, setNow] = useState(Date.now);

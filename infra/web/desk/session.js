@@ -93,9 +93,8 @@ export class Session {
       channel.close();
       await this.#exchange(data);
     };
-    const url = await this.#authorizationUrl("", "beside");
-    if (beside === null) location.assign(await this.#authorizationUrl(location.hash));
-    else beside.location = url;
+    if (beside === null) await this.signIn();
+    else beside.location = await this.#authorizationUrl("", "beside");
   }
 
   /** Forget the token, and everything that was kept for the session. */

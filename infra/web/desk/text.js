@@ -2,6 +2,28 @@
 
 const locale = globalThis.navigator?.languages ?? ["en"];
 
+/** An order's statuses, as the API names them. */
+export const STATUSES = [
+  "placed",
+  "confirmed",
+  "part_paid",
+  "paid",
+  "held",
+  "in_fulfilment",
+  "part_shipped",
+  "shipped",
+  "part_delivered",
+  "delivered",
+  "completed",
+  "return_requested",
+  "return_approved",
+  "part_returned",
+  "returned",
+  "refund_due",
+  "refunded",
+  "cancelled",
+];
+
 /** Write money exactly: the amount is a decimal text, and stays one. */
 export function money({ amount, currency }) {
   try {

@@ -1,8 +1,8 @@
 /** Customers: the best first, and one with what they have ordered. */
 
-import { useContext, useEffect } from "../../vendor/hooks.js";
+import { useContext } from "../../vendor/hooks.js";
 import { LiveList } from "../live.js";
-import { Age, Context, Heading, html, Money, More, Trouble, useLive } from "../parts.js";
+import { Age, Context, Heading, html, Money, More, Table, Trouble, useList } from "../parts.js";
 import { number, time } from "../text.js";
 import { OrderList, Search } from "./orders.js";
 
@@ -22,50 +22,34 @@ const FIELDS = [
 ];
 
 function Summaries({ items, hasCustomer }) {
-  return html`<div class="wide" tabindex="0" role="group" aria-label="Customers">
-    <table>
-      <thead>
-        <tr>
-          ${hasCustomer && html`<th scope="col">Customer</th>`}
-          <th scope="col">Currency</th>
-          <th scope="col" class="number">Orders</th>
-          <th scope="col" class="number">Value</th>
-          <th scope="col" class="number">Average</th>
-          <th scope="col" class="number">Returns</th>
-          <th scope="col" class="number">Refunded</th>
-          <th scope="col">First order</th>
-          <th scope="col">Last order</th>
-        </tr>
-      </thead>
-      <tbody>
-        ${items.map(
-          (item) => html`<tr key=${`${item.customer_id} ${item.currency}`}>
-            ${hasCustomer &&
-            html`<th scope="row">
-              <a href=${`#/customers/${encodeURIComponent(item.customer_id)}`}><bdi>${item.customer_id}</bdi></a>
-            </th>`}
-            <td>${item.currency}</td>
-            <td class="number">${number(item.orders)}</td>
-            <td class="number"><${Money} of=${item.lifetime_value} /></td>
-            <td class="number"><${Money} of=${item.average} /></td>
-            <td class="number">${number(item.returns)}</td>
-            <td class="number"><${Money} of=${item.refunded} /></td>
-            <td>${time(item.first_order_at)}</td>
-            <td>${time(item.last_order_at)}</td>
-          </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;
+  return html`<${Table}
+    label="Customers"
+    head=${[...(hasCustomer ? ["Customer"] : []), "Currency", "Orders", "Value", "Average", "Returns", "Refunded", "First order", "Last order"]}
+    numbers=${["Orders", "Value", "Average", "Returns", "Refunded"]}
+  >
+    ${items.map(
+      (item) => html`<tr key=${`${item.customer_id} ${item.currency}`}>
+        ${hasCustomer &&
+        html`<th scope="row">
+          <a href=${`#/customers/${encodeURIComponent(item.customer_id)}`}><bdi>${item.customer_id}</bdi></a>
+        </th>`}
+        <td>${item.currency}</td>
+        <td class="number">${number(item.orders)}</td>
+        <td class="number"><${Money} of=${item.lifetime_value} /></td>
+        <td class="number"><${Money} of=${item.average} /></td>
+        <td class="number">${number(item.returns)}</td>
+        <td class="number"><${Money} of=${item.refunded} /></td>
+        <td>${time(item.first_order_at)}</td>
+        <td>${time(item.last_order_at)}</td>
+      </tr>`,
+    )}
+  <//>`;
 }
 
 /** The page of `#/customers?…`. */
 export function CustomersPage({ parameters }) {
   const context = useContext(Context);
-  const list = useLive(() => new LiveList(context, "/customers", parameters), [JSON.stringify(parameters)]);
-  useEffect(() => {
-    list?.load();
-  }, [list]);
+  const list = useList(() => new LiveList(context, "/customers", parameters), [JSON.stringify(parameters)]);
   return html`
     <${Heading} title="Customers" />
     <${Search} fields=${FIELDS} parameters=${parameters} at="customers" />
@@ -84,10 +68,7 @@ export function CustomersPage({ parameters }) {
 export function CustomerPage({ id }) {
   const context = useContext(Context);
   const path = `/customers/${encodeURIComponent(id)}`;
-  const summary = useLive(() => new LiveList(context, `${path}/summary`), [path]);
-  useEffect(() => {
-    summary?.load();
-  }, [summary]);
+  const summary = useList(() => new LiveList(context, `${path}/summary`), [path]);
   return html`
     <${Heading} title=${`Customer ${id}`}>Customer <bdi>${id}</bdi><//>
     ${summary &&

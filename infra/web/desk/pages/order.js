@@ -14,6 +14,7 @@ import {
   More,
   reasonOf,
   Status,
+  Table,
   Trouble,
   useLive,
 } from "../parts.js";
@@ -155,41 +156,29 @@ function Actions({ session, live, on, part, open, onChoose, onSend, onLeave }) {
 function Lines({ order, actions }) {
   return html`<section aria-labelledby="lines">
     <h2 id="lines">Lines</h2>
-    <div class="wide" tabindex="0" role="group" aria-labelledby="lines">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Product</th>
-            <th scope="col" class="number">Price</th>
-            <th scope="col" class="number">Ordered</th>
-            <th scope="col" class="number">Cancelled</th>
-            <th scope="col" class="number">Shipped</th>
-            <th scope="col" class="number">Delivered</th>
-            <th scope="col" class="number">Returned</th>
-            <th scope="col" class="number">Total</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${order.lines.map(
-            (line) => html`<tr key=${line.line_id}>
-              <th scope="row">
-                <bdi>${line.name ?? line.sku}</bdi>
-                <span class="small"> <bdi>${line.sku}</bdi></span>
-                ${line.discount !== "0" && html`<span class="small"> discount ${line.discount}</span>`}
-                ${actions("line", line.line_id)}
-              </th>
-              <td class="number"><${Money} of=${line.unit_price} /></td>
-              <td class="number">${number(line.ordered)}</td>
-              <td class="number">${number(line.cancelled)}</td>
-              <td class="number">${number(line.shipped)}</td>
-              <td class="number">${number(line.delivered)}</td>
-              <td class="number">${number(line.returned)}</td>
-              <td class="number"><${Money} of=${line.total} /></td>
-            </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>
+    <${Table}
+      labelledBy="lines"
+      head=${["Product", "Price", "Ordered", "Cancelled", "Shipped", "Delivered", "Returned", "Total"]}
+      numbers=${["Price", "Ordered", "Cancelled", "Shipped", "Delivered", "Returned", "Total"]}
+    >
+      ${order.lines.map(
+        (line) => html`<tr key=${line.line_id}>
+          <th scope="row">
+            <bdi>${line.name ?? line.sku}</bdi>
+            <span class="small"> <bdi>${line.sku}</bdi></span>
+            ${line.discount !== "0" && html`<span class="small"> discount ${line.discount}</span>`}
+            ${actions("line", line.line_id)}
+          </th>
+          <td class="number"><${Money} of=${line.unit_price} /></td>
+          <td class="number">${number(line.ordered)}</td>
+          <td class="number">${number(line.cancelled)}</td>
+          <td class="number">${number(line.shipped)}</td>
+          <td class="number">${number(line.delivered)}</td>
+          <td class="number">${number(line.returned)}</td>
+          <td class="number"><${Money} of=${line.total} /></td>
+        </tr>`,
+      )}
+    <//>
   </section>`;
 }
 

@@ -1,31 +1,23 @@
 /** Orders: an operator finds any of them, a customer sees their own. */
 
-import { useContext, useEffect, useRef, useState } from "../../vendor/hooks.js";
+import { useContext, useEffect, useState } from "../../vendor/hooks.js";
 import { LiveList } from "../live.js";
-import { Age, Context, Fields, Heading, html, Money, More, Status, Trouble, useLive } from "../parts.js";
+import {
+  Age,
+  Context,
+  Fields,
+  Heading,
+  html,
+  Money,
+  More,
+  Status,
+  Table,
+  Trouble,
+  useList,
+} from "../parts.js";
 import { go, linkTo } from "../routes.js";
-import { number, time, words } from "../text.js";
+import { number, STATUSES, time, words } from "../text.js";
 
-const STATUSES = [
-  "placed",
-  "confirmed",
-  "part_paid",
-  "paid",
-  "held",
-  "in_fulfilment",
-  "part_shipped",
-  "shipped",
-  "part_delivered",
-  "delivered",
-  "completed",
-  "return_requested",
-  "return_approved",
-  "part_returned",
-  "returned",
-  "refund_due",
-  "refunded",
-  "cancelled",
-];
 const status = {
   name: "status",
   label: "Status",
@@ -94,52 +86,33 @@ export function Search({ fields, parameters, at = "orders" }) {
 export function OrderList({ path, parameters, hasNames = false }) {
   const context = useContext(Context);
   const asked = { ...parameters, from: moment(parameters.from), to: moment(parameters.to) };
-  const list = useLive(() => new LiveList(context, path, asked), [path, JSON.stringify(asked)]);
-  const shown = useRef(null);
-  useEffect(() => {
-    if (list === null) return undefined;
-    list.load();
-    // As long as only the first page is there, it is read anew: further ones would move.
-    const timer = setInterval(() => {
-      if (document.visibilityState === "visible" && list.items.length <= 20 && !list.isLoading) list.load();
-    }, REFRESH_MS);
-    return () => clearInterval(timer);
-  }, [list]);
+  const list = useList(() => new LiveList(context, path, asked), [path, JSON.stringify(asked)], {
+    refresh: REFRESH_MS,
+  });
   if (list === null) return null;
-  return html`<section aria-label="Found" aria-busy=${list.isLoading} ref=${shown}>
+  return html`<section aria-label="Found" aria-busy=${list.isLoading}>
     <${Age} freshness=${list.freshness} />
     <${Trouble} problem=${list.problem} />
     ${list.items.length > 0 &&
-    html`<div class="wide" tabindex="0" role="group" aria-label="Orders">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Order</th>
-            <th scope="col">Status</th>
-            <th scope="col">Placed</th>
-            <th scope="col">Customer</th>
-            ${hasNames && html`<th scope="col">To</th>`}
-            <th scope="col" class="number">Units</th>
-            <th scope="col" class="number">Total</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${list.items.map(
-            (order) => html`<tr key=${order.order_id}>
-              <th scope="row">
-                <a href=${`#/orders/${order.order_id}`}><bdi>${order.reference ?? order.order_id.slice(-8)}</bdi></a>
-              </th>
-              <td><${Status} of=${order.status} /></td>
-              <td>${time(order.placed_at)}</td>
-              <td><bdi>${order.customer_id}</bdi></td>
-              ${hasNames && html`<td><bdi>${order.shipping_name}</bdi>, <bdi>${order.shipping_city}</bdi></td>`}
-              <td class="number">${number(order.item_count)}</td>
-              <td class="number"><${Money} of=${order.total} /></td>
-            </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>`}
+    html`<${Table}
+      label="Orders"
+      head=${["Order", "Status", "Placed", "Customer", ...(hasNames ? ["To"] : []), "Units", "Total"]}
+      numbers=${["Units", "Total"]}
+    >
+      ${list.items.map(
+        (order) => html`<tr key=${order.order_id}>
+          <th scope="row">
+            <a href=${`#/orders/${order.order_id}`}><bdi>${order.reference ?? order.order_id.slice(-8)}</bdi></a>
+          </th>
+          <td><${Status} of=${order.status} /></td>
+          <td>${time(order.placed_at)}</td>
+          <td><bdi>${order.customer_id}</bdi></td>
+          ${hasNames && html`<td><bdi>${order.shipping_name}</bdi>, <bdi>${order.shipping_city}</bdi></td>`}
+          <td class="number">${number(order.item_count)}</td>
+          <td class="number"><${Money} of=${order.total} /></td>
+        </tr>`,
+      )}
+    <//>`}
     ${list.freshness !== null && list.items.length === 0 && list.next === null && html`<p>No order was found.</p>`}
     <${More} list=${list} />
   </section>`;

@@ -1,7 +1,7 @@
 /** Place an order. */
 
 import { useContext, useEffect, useRef, useState } from "../../vendor/hooks.js";
-import { ADDRESS, addressOf } from "../commands.js";
+import { ADDRESS, addressOf, amount, given, lineOf, NEW_LINE } from "../commands.js";
 import { Context, errorsOfNone, Fields, Heading, html, useDraft, useFocusOnErrors } from "../parts.js";
 import { go } from "../routes.js";
 
@@ -10,14 +10,6 @@ const ORDER = [
   { name: "currency", label: "Currency (three letters)", kind: "text" },
   { name: "reference", label: "Reference", kind: "text", isOptional: true },
   { name: "shipping_fee", label: "Shipping fee", kind: "money", isOptional: true },
-];
-const LINE = [
-  { name: "sku", label: "SKU", kind: "text" },
-  { name: "name", label: "Name", kind: "text", isOptional: true },
-  { name: "quantity", label: "Quantity", kind: "number" },
-  { name: "unit_price", label: "Unit price", kind: "money" },
-  { name: "discount", label: "Discount (0 to 1)", kind: "text", isOptional: true },
-  { name: "tax_rate", label: "Tax rate (0 to 1)", kind: "text", isOptional: true },
 ];
 const SENT = "outgoing new";
 const newLine = () => ({ id: crypto.randomUUID(), quantity: "1" });
@@ -28,18 +20,12 @@ const initial = () => ({
   address: {},
 });
 
-const given = (values) => Object.fromEntries(Object.entries(values).filter(([, value]) => value));
-
 function bodyOf({ order, lines, address }) {
-  const money = (amount) => ({ amount, currency: order.currency });
+  const { shipping_fee: fee, ...others } = order;
   return {
-    ...given({ ...order, shipping_fee: "" }),
-    ...(order.shipping_fee ? { shipping_fee: money(order.shipping_fee) } : {}),
-    lines: lines.map(({ id, ...line }) => ({
-      ...given(line),
-      quantity: /^\d+$/.test(line.quantity) ? Number(line.quantity) : line.quantity,
-      unit_price: money(line.unit_price ?? ""),
-    })),
+    ...given(others),
+    ...(fee ? { shipping_fee: amount(fee, order) } : {}),
+    lines: lines.map(({ id, ...line }) => lineOf(line, order)),
     shipping_address: addressOf(address),
   };
 }
@@ -112,7 +98,7 @@ export function PlacePage() {
         (line, at) => html`<fieldset key=${line.id} class="fields">
           <legend>Line ${at + 1}</legend>
           <${Fields}
-            fields=${LINE}
+            fields=${NEW_LINE}
             values=${line}
             errors=${errors}
             prefix=${`/lines/${at}`}

@@ -1,8 +1,8 @@
 /** The work queue: what waits for whom, and since when. */
 
-import { useContext, useEffect } from "../../vendor/hooks.js";
+import { useContext } from "../../vendor/hooks.js";
 import { LiveList } from "../live.js";
-import { Age, Context, Heading, html, Money, More, Trouble, useLive } from "../parts.js";
+import { Age, Context, Heading, html, Money, More, Table, Trouble, useList } from "../parts.js";
 import { ago, number, words } from "../text.js";
 
 const REFRESH_MS = 10_000;
@@ -10,15 +10,7 @@ const REFRESH_MS = 10_000;
 /** The page of `#/queue` and `#/queue/<stage>`. */
 export function QueuePage({ stage }) {
   const context = useContext(Context);
-  const list = useLive(() => new LiveList(context, "/work-queue", { stage }), [stage]);
-  useEffect(() => {
-    if (list === null) return undefined;
-    list.load();
-    const timer = setInterval(() => {
-      if (document.visibilityState === "visible" && list.items.length <= 20) list.load();
-    }, REFRESH_MS);
-    return () => clearInterval(timer);
-  }, [list]);
+  const list = useList(() => new LiveList(context, "/work-queue", { stage }), [stage], { refresh: REFRESH_MS });
   const title = stage ? `Work queue: ${words(stage).toLowerCase()}` : "Work queue";
   return html`
     <${Heading} title=${title} />
@@ -39,32 +31,23 @@ export function QueuePage({ stage }) {
     list &&
     html`<section aria-label="Waiting" aria-busy=${list.isLoading}>
       ${list.items.length > 0 &&
-      html`<div class="wide" tabindex="0" role="group" aria-label="Orders that wait">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Order</th>
-              <th scope="col">Customer</th>
-              <th scope="col">Waiting since</th>
-              <th scope="col" class="number">Units</th>
-              <th scope="col" class="number">Amount</th>
-            </tr>
-          </thead>
-          <tbody>
-            ${list.items.map(
-              (item) => html`<tr key=${item.order_id}>
-                <th scope="row">
-                  <a href=${`#/orders/${item.order_id}`}><bdi>${item.reference ?? item.order_id.slice(-8)}</bdi></a>
-                </th>
-                <td><bdi>${item.customer_id}</bdi></td>
-                <td>${ago(item.age_seconds * 1000)}</td>
-                <td class="number">${item.units === null ? "–" : number(item.units)}</td>
-                <td class="number"><${Money} of=${item.amount} /></td>
-              </tr>`,
-            )}
-          </tbody>
-        </table>
-      </div>`}
+      html`<${Table}
+        label="Orders that wait"
+        head=${["Order", "Customer", "Waiting since", "Units", "Amount"]}
+        numbers=${["Units", "Amount"]}
+      >
+        ${list.items.map(
+          (item) => html`<tr key=${item.order_id}>
+            <th scope="row">
+              <a href=${`#/orders/${item.order_id}`}><bdi>${item.reference ?? item.order_id.slice(-8)}</bdi></a>
+            </th>
+            <td><bdi>${item.customer_id}</bdi></td>
+            <td>${ago(item.age_seconds * 1000)}</td>
+            <td class="number">${item.units === null ? "–" : number(item.units)}</td>
+            <td class="number"><${Money} of=${item.amount} /></td>
+          </tr>`,
+        )}
+      <//>`}
       ${list.freshness !== null && list.items.length === 0 && html`<p>Nothing waits here.</p>`}
       <${More} list=${list} />
     </section>`}

@@ -3,7 +3,7 @@
 import { useContext, useEffect } from "../../vendor/hooks.js";
 import { Chart } from "../chart.js";
 import { LiveList } from "../live.js";
-import { Age, Context, Heading, html, Money, Trouble, useLive } from "../parts.js";
+import { Age, Context, Heading, html, Money, Table, Trouble, useList, useLive } from "../parts.js";
 import { day, month, number, sum } from "../text.js";
 import { Search } from "./orders.js";
 
@@ -31,7 +31,6 @@ const FIELDS = [
   },
 ];
 const AMOUNTS = ["gross", "discounts", "tax", "shipping", "cancelled", "returned", "refunded", "net"];
-const MOST_PAGES = 20;
 
 /** Add days to months, exactly. */
 function byMonth(items) {
@@ -54,39 +53,19 @@ function byMonth(items) {
   }));
 }
 
-/** Days of sales, which have `next_from` instead of a cursor. */
-class DailySales extends LiveList {
-  async load() {
-    const all = [];
-    let { from } = this.parameters;
-    for (let page = 0; page < MOST_PAGES; page += 1) {
-      this.parameters = { ...this.parameters, from };
-      await super.load();
-      all.push(...this.items);
-      from = this.body?.next_from ?? null;
-      if (from === null || this.problem !== null) break;
-    }
-    this.items = all;
-    this.changed();
-  }
-}
-
 /** The page of `#/sales?…`. */
 export function SalesPage({ parameters }) {
   const context = useContext(Context);
   const { from, to, currency, by, order_by } = parameters;
   const key = JSON.stringify(parameters);
-  const sales = useLive(() => new DailySales(context, "/sales/daily", { from, to, currency }), [key]);
-  const products = useLive(
+  const sales = useLive(() => new LiveList(context, "/sales/daily", { from, to, currency }), [key]);
+  const products = useList(
     () => new LiveList(context, "/sales/products", { from, to, currency, order_by, limit: 20 }),
     [key],
   );
   useEffect(() => {
-    sales?.load();
+    sales?.loadAll();
   }, [sales]);
-  useEffect(() => {
-    products?.load();
-  }, [products]);
   const items = sales === null ? [] : by === "month" ? byMonth(sales.items) : sales.items;
   return html`
     <${Heading} title="Sales" />
@@ -113,28 +92,21 @@ function Days({ sales, items, isMonths }) {
       return html`<${Chart} key=${currency} days=${days} lines=${lines} label=${`Gross and net sales in ${currency}; the table has them`} />`;
     })}
     ${items.length > 0 &&
-    html`<div class="wide tall" tabindex="0" role="group" aria-labelledby="days">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">${isMonths ? "Month" : "Day"}</th>
-            <th scope="col" class="number">Orders</th>
-            <th scope="col" class="number">Units</th>
-            ${AMOUNTS.map((name) => html`<th scope="col" class="number" key=${name}>${name}</th>`)}
-          </tr>
-        </thead>
-        <tbody>
-          ${items.map(
-            (item) => html`<tr key=${`${item.day} ${item.currency}`}>
-              <th scope="row">${when(item.day)}</th>
-              <td class="number">${number(item.orders)}</td>
-              <td class="number">${number(item.items)}</td>
-              ${AMOUNTS.map((name) => html`<td class="number" key=${name}><${Money} of=${item[name]} /></td>`)}
-            </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>`}
+    html`<${Table}
+      labelledBy="days"
+      head=${[isMonths ? "Month" : "Day", "Orders", "Units", ...AMOUNTS]}
+      numbers=${["Orders", "Units", ...AMOUNTS]}
+      isTall=${true}
+    >
+      ${items.map(
+        (item) => html`<tr key=${`${item.day} ${item.currency}`}>
+          <th scope="row">${when(item.day)}</th>
+          <td class="number">${number(item.orders)}</td>
+          <td class="number">${number(item.items)}</td>
+          ${AMOUNTS.map((name) => html`<td class="number" key=${name}><${Money} of=${item[name]} /></td>`)}
+        </tr>`,
+      )}
+    <//>`}
     ${sales.freshness !== null && items.length === 0 && html`<p>Nothing was sold then.</p>`}
   </section>`;
 }
@@ -145,31 +117,21 @@ function Products({ list }) {
     <${Age} freshness=${list.freshness} />
     <${Trouble} problem=${list.problem} />
     ${list.items.length > 0 &&
-    html`<div class="wide" tabindex="0" role="group" aria-labelledby="products">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">SKU</th>
-            <th scope="col" class="number">Quantity</th>
-            <th scope="col" class="number">Sold</th>
-            <th scope="col" class="number">Cancelled</th>
-            <th scope="col" class="number">Returned</th>
-            <th scope="col" class="number">Revenue</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${list.items.map(
-            (item) => html`<tr key=${`${item.sku} ${item.currency}`}>
-              <th scope="row"><bdi>${item.sku}</bdi></th>
-              <td class="number">${number(item.quantity)}</td>
-              <td class="number">${number(item.sold)}</td>
-              <td class="number">${number(item.cancelled)}</td>
-              <td class="number">${number(item.returned)}</td>
-              <td class="number"><${Money} of=${item.revenue} /></td>
-            </tr>`,
-          )}
-        </tbody>
-      </table>
-    </div>`}
+    html`<${Table}
+      labelledBy="products"
+      head=${["SKU", "Quantity", "Sold", "Cancelled", "Returned", "Revenue"]}
+      numbers=${["Quantity", "Sold", "Cancelled", "Returned", "Revenue"]}
+    >
+      ${list.items.map(
+        (item) => html`<tr key=${`${item.sku} ${item.currency}`}>
+          <th scope="row"><bdi>${item.sku}</bdi></th>
+          <td class="number">${number(item.quantity)}</td>
+          <td class="number">${number(item.sold)}</td>
+          <td class="number">${number(item.cancelled)}</td>
+          <td class="number">${number(item.returned)}</td>
+          <td class="number"><${Money} of=${item.revenue} /></td>
+        </tr>`,
+      )}
+    <//>`}
   </section>`;
 }
