@@ -8,7 +8,6 @@ import base64
 import hashlib
 import hmac
 import html
-import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -38,6 +37,7 @@ _CHOICES: Final = {
 _POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'"
 )
+_NO_STORE: Final = {"cache-control": "no-store"}
 _PAGE: Final = """\
 <!doctype html>
 <html lang="en">
@@ -152,7 +152,7 @@ class SignIn:
             "expires_in": DEFAULT_TTL_SECONDS,
             "scope": " ".join(self._scope_prefix + scope for scope in scopes),
         }
-        return _json(200, body)
+        return web.json_response(body, headers=_NO_STORE)
 
 
 def _what_is_wrong(asked: Mapping[str, str]) -> str | None:
@@ -175,7 +175,7 @@ def _page() -> web.Response:
         f"{' checked' if who == 'operator' else ''}> {html.escape(label)}</label></p>"
         for who, (label, _) in _CHOICES.items()
     )
-    headers = {"content-security-policy": _POLICY, "cache-control": "no-store"}
+    headers = {"content-security-policy": _POLICY, **_NO_STORE}
     text = _PAGE.format(choices=choices)
     return web.Response(text=text, content_type="text/html", charset="utf-8", headers=headers)
 
@@ -190,10 +190,4 @@ def _challenge(verifier: str) -> str:
 
 
 def _refused(error: str) -> web.Response:
-    return _json(400, {"error": error})
-
-
-def _json(status: int, body: Mapping[str, object]) -> web.Response:
-    text = json.dumps(body)
-    headers = {"cache-control": "no-store"}
-    return web.Response(status=status, text=text, content_type="application/json", headers=headers)
+    return web.json_response({"error": error}, status=400, headers=_NO_STORE)
