@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 import psutil
 import psycopg2
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .contest import Place
+
+_CONNECTED: Final = "select pid, usename from pg_stat_activity where usename like 'ordering_%'"
+_WRITTEN: Final = "select pg_current_wal_lsn() - '0/0', pg_database_size(current_database())"
 
 
 def processor_seconds(place: Place) -> dict[str, float]:
@@ -26,16 +31,26 @@ def processor_seconds(place: Place) -> dict[str, float]:
     return seconds
 
 
+def since(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
+    """Return how much each figure has grown; what was not there before began at nothing."""
+    return {name: figure - before.get(name, 0.0) for name, figure in after.items()}
+
+
+def rows(owner: str, statement: str) -> list[tuple[Any, ...]]:
+    """Ask a server, as the owner of its database."""
+    with contextlib.closing(psycopg2.connect(owner)) as connection, connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
+
+
 def seconds_by_role(place: Place) -> dict[str, float]:
     """Return the processor seconds that the open connections' servers have used, by their roles."""
     seconds: dict[str, float] = {}
     for owner in place.owners.values():
-        with contextlib.closing(psycopg2.connect(owner)) as connection, connection.cursor() as c:
-            c.execute("select pid, usename from pg_stat_activity where usename like 'ordering_%'")
-            for pid, role in c.fetchall():
-                with contextlib.suppress(psutil.Error):
-                    used = sum(psutil.Process(pid).cpu_times()[:2])
-                    seconds[role] = seconds.get(role, 0.0) + used
+        for pid, role in rows(owner, _CONNECTED):
+            with contextlib.suppress(psutil.Error):
+                used = sum(psutil.Process(pid).cpu_times()[:2])
+                seconds[role] = seconds.get(role, 0.0) + used
     return seconds
 
 
@@ -64,9 +79,7 @@ def bytes_written(place: Place) -> tuple[int, int]:
     """Return the bytes of WAL written so far, and of all databases' files."""
     wal = disk = 0
     for owner in place.owners.values():
-        with contextlib.closing(psycopg2.connect(owner)) as connection, connection.cursor() as c:
-            c.execute("select pg_current_wal_lsn() - '0/0', pg_database_size(current_database())")
-            ((position, size),) = c.fetchall()
+        ((position, size),) = rows(owner, _WRITTEN)
         wal += int(position)
         disk += size
     return wal, disk

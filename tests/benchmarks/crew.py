@@ -103,8 +103,7 @@ class Crew:
         """Return the processor seconds that nothing takes, in so many seconds."""
         before = costs.processor_seconds(self._place)
         time.sleep(seconds)
-        after = costs.processor_seconds(self._place)
-        return {name: after[name] - before[name] for name in after}
+        return costs.since(before, costs.processor_seconds(self._place))
 
     def serve(self, rate: float, seconds: float, seed: int) -> Served:
         """Send a workload; return when everything is answered, and every read model has it."""
@@ -121,17 +120,17 @@ class Crew:
             samples += of_worker
             cpu_of_workers += cpu
         answered = time.monotonic()
-        _wait_until_projected(self._place)
+        _wait_until_projected(place)
         projected = time.monotonic()
-        after, bytes_after = costs.processor_seconds(place), costs.bytes_written(place)
-        roles = costs.seconds_by_role(place)
-        used = {name: after[name] - before[name] for name in after}
+        used = costs.since(before, costs.processor_seconds(place))
+        of_roles = costs.since(roles_before, costs.seconds_by_role(place))
+        bytes_after = costs.bytes_written(place)
         used["functions"] = used.get("functions", 0.0) + cpu_of_workers
         return Served(
             samples=sorted(samples, key=lambda each: each[1]),
             seconds=projected - began,
             cpu=used,
-            cpu_of_roles={name: roles[name] - roles_before.get(name, 0.0) for name in roles},
+            cpu_of_roles=of_roles,
             wal_bytes=bytes_after[0] - bytes_before[0],
             disk_bytes=bytes_after[1] - bytes_before[1],
             caught_up_seconds=projected - answered,

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from .pages import Section, Table, spread_of
+from .scale_model.measured import LARGE_BATCH
 from .sides import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Results = Mapping[str, Mapping[str, Any]]
-
-LARGE_BATCH: Final = 500
 
 
 def against_limits(results: Results) -> Section:

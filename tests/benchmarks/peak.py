@@ -19,6 +19,7 @@ from .sides import OURS, SIDES, THEIRS
 from .workload import MIX
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .asked import Sample
@@ -54,15 +55,24 @@ def highest(crew: Crew, seconds: float, tried: list[dict[str, Any]]) -> float:
         tried.append({"rate": rate, "sustained": is_sustained(served), **figures(served)})
         return is_sustained(served)
 
-    rate = _FIRST_RATE
+    return search(sustains, _FIRST_RATE, _STEPS)
+
+
+def search(sustains: Callable[[float], bool], first: float, steps: int) -> float:
+    """Return the highest rate that is sustained: by doubling, then by halving so many times.
+
+    Raises:
+        RuntimeError: not even the least rate is.
+    """
+    rate = first
     while sustains(rate):
         rate *= 2
     good, bad = rate / 2, rate
-    while rate == _FIRST_RATE and not sustains(good):
+    while rate == first and not sustains(good):
         good, bad = good / 2, good
         if good < _LEAST_RATE:
             raise RuntimeError(f"not even {bad:g} requests a second are sustained")
-    for _ in range(_STEPS):
+    for _ in range(steps):
         middle = (good + bad) / 2
         good, bad = (middle, bad) if sustains(middle) else (good, middle)
     return good

@@ -16,15 +16,15 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, Final
 
 import psutil
-import psycopg2
 
 from .contest import contest
+from .costs import rows
 from .crew import WORKERS, Crew, Served
 from .data.dataset import SEED, provide
 from .measuring import parser_of, rounded, run_benchmark, say, summary
 from .peak import half_of_the_peak
 from .sides import OURS
-from .workload import MIX
+from .workload import COMMANDS, MIX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,23 +56,18 @@ def look(place: Place) -> dict[str, Any]:
             memory[child.name()] += child.memory_full_info().uss
     tables: dict[str, Any] = {}
     for server, owner in place.owners.items():
-        with contextlib.closing(psycopg2.connect(owner)) as connection, connection.cursor() as c:
-            c.execute(_TABLES)
-            for name, size, live, dead in c.fetchall():
-                tables[f"{server}.{name}"] = {"bytes": size, "live": live, "dead": dead}
+        for name, size, live, dead in rows(owner, _TABLES):
+            tables[f"{server}.{name}"] = {"bytes": size, "live": live, "dead": dead}
+    ((outbox,),), ((age,),) = (
+        rows(place.owners["write"], _OUTBOX),
+        rows(place.owners["read"], _AGE),
+    )
     return {
         "memory": dict(memory),
         "tables": tables,
-        "outbox": _number(place.owners["write"], _OUTBOX),
-        "age_seconds": _number(place.owners["read"], _AGE),
+        "outbox": float(outbox),
+        "age_seconds": float(age),
     }
-
-
-def _number(owner: str, statement: str) -> float:
-    with contextlib.closing(psycopg2.connect(owner)) as connection, connection.cursor() as cursor:
-        cursor.execute(statement)
-        ((number,),) = cursor.fetchall()
-    return float(number)
 
 
 def run(
@@ -153,7 +148,7 @@ def summarise(served: Served, looks: list[dict[str, Any]], seconds: float) -> di
     return {
         "requests": len(served.samples),
         "errors": sum(status >= 400 for *_, status, _ in served.samples),
-        "commands": sum(kind == "commands" for kind, *_ in served.samples),
+        "commands": sum(kind == COMMANDS for kind, *_ in served.samples),
         "latency_ms": {
             "after_warm_up": of_requests(sixth, 2 * sixth),
             "end": of_requests(5 * sixth, seconds),

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 RATES: Final = (1_000, 3_000, 10_000, 30_000, 100_000)
 _SMALL_VCPUS: Final = 2
 """Of each database, as one would begin."""
+_BYTES_OF_AN_EVENT: Final = 1_000
+_PARTITIONS_OF_A_POLLER: Final = 5
+"""A poller has up to five invocations at a time."""
 _ONE_CORE_MB: Final = int(limits.MEMORY_OF_A_CORE.value)
 
 
@@ -284,11 +287,6 @@ class Deployed:
             "databases": instances * vcpu,
             "Kafka": brokers * limits.BROKER_HOUR.value * month / 3600,
         }
-
-
-_BYTES_OF_AN_EVENT: Final = 1_000
-_PARTITIONS_OF_A_POLLER: Final = 5
-"""A poller has up to five invocations at a time."""
 
 
 def watermarks(

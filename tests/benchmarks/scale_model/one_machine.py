@@ -10,7 +10,7 @@ import simpy
 
 from tests.benchmarks.crew import WORKERS
 from tests.benchmarks.measuring import percentile
-from tests.benchmarks.peak import OBJECTIVE_MS
+from tests.benchmarks.peak import OBJECTIVE_MS, search
 from tests.benchmarks.sides import OURS, SIDES
 from tests.benchmarks.workload import COMMANDS, arrivals
 
@@ -28,7 +28,7 @@ _GATHERED_SECONDS: Final = 0.06
 _IDLE_EVERY_SECONDS: Final = 0.01
 _SECONDS: Final = 8.0
 _STEPS: Final = 5
-_MOST_RATE: Final = 5_000.0
+_FIRST_RATE: Final = 10.0
 
 
 class _Machine:
@@ -108,14 +108,7 @@ def highest(measured: Measured, side: str) -> float:
         tries = (latencies(measured, side, rate, seed) for seed in (1, 2, 3))
         return statistics.median(percentile(each, 0.99) for each in tries) <= OBJECTIVE_MS
 
-    rate = 10.0
-    while rate < _MOST_RATE and is_kept(rate):
-        rate *= 2
-    good, bad = rate / 2, rate
-    for _ in range(_STEPS):
-        middle = (good + bad) / 2
-        good, bad = (middle, bad) if is_kept(middle) else (good, middle)
-    return good
+    return search(is_kept, _FIRST_RATE, _STEPS)
 
 
 def validate(measured: Measured) -> dict[str, Any]:
