@@ -1,9 +1,10 @@
 """One PostgreSQL connection per Lambda environment, kept over invocations.
 
 Every statement is its own transaction (autocommit) and one round trip: psycopg2 puts the
-parameters into the statement. Commands and queries set no session state, so an RDS Proxy may share
-their connections; a statement over 16 KB, such as an order with some forty lines, pins one all the
-same. Projectors and the relay are few and work all the time: they keep their statements' plans.
+parameters into the statement. Commands set no session state, so an RDS Proxy may share their
+connections; a statement over 16 KB, such as an order with some forty lines, pins one all the same.
+So do the settings with which a query's connection starts. Projectors and the relay are few and work
+all the time: they keep their statements' plans.
 
 Statements are sent without blocking and their answers waited for here: the server's own timeouts
 are no help where it has stopped, and TCP's none where its host still acknowledges.
