@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.faults
 
+_AT_WORK_SECONDS = 0.05
 _EVENTS = 1450  # of 1639: 830 orders are placed, 809 of them confirmed
 
 
@@ -55,7 +56,11 @@ async def demo_while_killing(
         await asyncio.to_thread(wait_for, moment, stack, demo)
         if demo.done():
             break
-        killed += await asyncio.to_thread(kill, victims)
+        # The demo stands still while they are looked for, which may take longer than what is left
+        # of it, and is at work again when they are killed.
+        processes = victims()
+        await asyncio.sleep(_AT_WORK_SECONDS)
+        killed += await asyncio.to_thread(kill, processes)
     report = await demo
     assert killed >= len(MOMENTS), "the demo was over before anything was killed at its end"
     return report
@@ -73,9 +78,8 @@ def wait_for(
     eventually(is_there, 120)
 
 
-def kill(victims: Callable[[], list[psutil.Process]]) -> int:
+def kill(processes: list[psutil.Process]) -> int:
     """Kill them, and return when they are gone: the next victims are those that follow."""
-    processes = victims()
     for process in processes:
         process.kill()
     _, alive = psutil.wait_procs(processes, timeout=15)
