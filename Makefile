@@ -5,6 +5,7 @@ UV_VERSION := 0.13.8
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SAM := SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=$(or $(AWS_REGION),us-east-1) .local/sam/bin/sam
 LOCAL := $(BIN)/python -m infra.local
 PORT ?= 3000
 KAFKA ?= auto
@@ -158,6 +159,14 @@ contracts: $(READY) ## Write the documents under docs/ that are generated from t
 release-events: contracts ## Hold the events' schemas to what they are now (with each release)
 	PYTHONPATH=.:functions:layers/common $(BIN)/python -m infra.contracts --release
 
+# ── on AWS ───────────────────────────────────────────────────────────────────────────────────────
+
+sam-validate: .local/sam/.ready ## Validate the template with AWS SAM's own command
+	$(SAM) validate --lint
+
+sam-build: .local/sam/.ready ## Build all functions and layers for AWS into .aws-sam (ARCHITECTURE=arm64|x86_64)
+	ARCHITECTURE=$(or $(ARCHITECTURE),arm64) PYTHON=$(PYTHON) $(SAM) build --parallel --parameter-overrides Architecture=$(or $(ARCHITECTURE),arm64)
+
 # ── set-up ───────────────────────────────────────────────────────────────────────────────────────
 
 $(READY): requirements.lock
@@ -171,6 +180,7 @@ lock: ## Choose the newest versions that fit pyproject.toml
 	$(BIN)/python -m uv pip compile --quiet --python-version 3.13 --no-header --no-annotate \
 	  pyproject.toml --constraints requirements.lock --output-file layers/common/requirements.txt
 
-sam-validate: $(READY) ## Validate the template with AWS SAM's own command (installs it apart)
-	@test -x .local/sam/bin/sam || ($(PYTHON) -m venv .local/sam && .local/sam/bin/python -m pip install --quiet aws-sam-cli==1.170.0)
-	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .local/sam/bin/sam validate --lint
+# AWS's own tools need other versions than the functions: each has an environment of its own.
+.local/sam/.ready .local/audit/.ready: .local/%/.ready: infra/stacks/%.lock $(READY)
+	@mkdir -p .local
+	@$(PYTHON) -I infra/local/install.py .local/$* $(UV_VERSION) $<

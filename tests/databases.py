@@ -143,12 +143,16 @@ def running_databases(directory: Path) -> Iterator[Databases]:
 
 
 async def start(clusters: list[PostgresCluster]) -> None:
+    await start_all(clusters)
+    for cluster in clusters:
+        await cluster.provide_roles()
+
+
+async def start_all(clusters: list[PostgresCluster]) -> None:
     # A group, for none may still be starting when another has failed and all are stopped.
     async with asyncio.TaskGroup() as group:
         for cluster in clusters:
             group.create_task(cluster.start())
-    for cluster in clusters:
-        await cluster.provide_roles()
 
 
 async def stop(clusters: list[PostgresCluster]) -> None:

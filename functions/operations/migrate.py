@@ -1,4 +1,4 @@
-"""To be invoked at each deployment: brings both databases to the newest schema."""
+"""With each deployment, before its functions change: both databases get the newest schema."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from ordering.runtime.custom_resource import carry_out
 from ordering.runtime.observability import logger
 from ordering.runtime.postgres import Database
 from ordering.runtime.settings import Migrations, function_stem, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ordering.runtime.custom_resource import Done
 
 # Two deployments at once must not run one file twice; the number is arbitrary, but fixed.
 # Neither the wait for the other deployment nor a long migration is a request that has to be quick;
@@ -90,18 +93,30 @@ def serve_new_read_models(write: Database, read: Database) -> None:
             read.rows(_SWITCH, {"read_model": read_model, "generation": generation})
 
 
-def handler(_event: Mapping[str, Any], _context: object) -> dict[str, list[str]]:
-    """Migrate both databases; the answer names the files applied now."""
+def newest(directory: Path) -> str:
+    """Return the names of the newest files of both databases: the schema that they make."""
+    sides = {side: sorted((directory / side).glob("[0-9]*.sql")) for side in ("write", "read")}
+    for side, files in sides.items():
+        if not files:
+            raise FileNotFoundError(f"no migrations in {directory / side}")
+    return " ".join(f"{side}/{files[-1].stem}" for side, files in sides.items())
+
+
+def _migrate_both() -> Done:
     settings = read_settings(Migrations)
     directory = Path(settings.migrations_directory)
+    schema = newest(directory)
     answer: dict[str, list[str]] = {}
     databases: dict[str, Database] = {}
     for side, conninfo in (("write", settings.write_database), ("read", settings.read_database)):
-        if not (directory / side).is_dir():
-            raise FileNotFoundError(f"no migrations in {directory / side}")
         database = Database(conninfo, settings.database_authentication, function_stem())
         databases[side] = database
         answer[side] = migrate(database, directory / side)
     serve_new_read_models(databases["write"], databases["read"])
     logger.info("migrated", extra={"applied": answer})
-    return answer
+    return answer, {"Schema": schema}
+
+
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
+    """Migrate both databases; the answer names the files applied now."""
+    return carry_out(event, _migrate_both)

@@ -20,12 +20,16 @@ ROOT: Final = Path(__file__).parents[2]
 _FUNCTIONS: Final = ROOT / "functions"
 
 # What a deployment would say; nothing of it is in a contract.
-_PARAMETERS: Final = {
+PARAMETERS: Final = {
     "JwtIssuer": "https://issuer.example",
     "WriteDatabaseHost": "write.example",
+    "WriteClusterHost": "write.cluster.example",
     "ReadDatabaseHost": "read.example",
+    "ReadClusterHost": "read.cluster.example",
     "KafkaClusterArn": "arn:aws:kafka:us-east-1:000000000000:cluster/example/0",
     "KafkaBootstrapServers": "kafka.example:9098",
+    "WriteMasterSecret": "arn:aws:secretsmanager:us-east-1:000000000000:secret:write",
+    "ReadMasterSecret": "arn:aws:secretsmanager:us-east-1:000000000000:secret:read",
     "SubnetIds": "subnet-example",
     "SecurityGroupIds": "sg-example",
 }
@@ -37,7 +41,7 @@ class MissingDeclarationError(Exception):
 
 def read_template(**given: str) -> Template:
     """Read template.yaml, with placeholders for what a deployment says and is not given."""
-    return load_template(ROOT / "template.yaml", _PARAMETERS | given)
+    return load_template(ROOT / "template.yaml", PARAMETERS | given)
 
 
 @dataclass(frozen=True)

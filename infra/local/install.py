@@ -1,7 +1,8 @@
 """Makes the virtual environment that everything else runs in. Needs the standard library only.
 
-Called by the Makefile, with the directory of the environment and the version of uv. All that it
-says goes to stderr, so that `make -s token` prints the token only.
+Called by the Makefile, with the directory of the environment, the version of uv, and the file of
+requirements where that is another than requirements.lock. All that it says goes to stderr, so that
+`make -s token` prints the token only.
 """
 
 import fcntl
@@ -70,4 +71,4 @@ def fail(text: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], *map(Path, sys.argv[3:]))

@@ -33,6 +33,7 @@ _AMBIENT_KEYS: Final = {
     "location",
     "requestId",
     "service",
+    "stage",
     "tenant_id",
     "timestamp",
     "xray_trace_id",

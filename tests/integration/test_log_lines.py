@@ -38,8 +38,9 @@ def metrics_of(line: dict[str, Any]) -> dict[str, float]:
     """Read a line as CloudWatch does: what the directive names has to be there."""
     (directive,) = line["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "Ordering"
-    assert directive["Dimensions"] == [["service"]]
+    assert directive["Dimensions"] == [["stage", "service"], ["stage"]]
     assert line["service"]
+    assert line["stage"] == "local"
     return {metric["Name"]: line[metric["Name"]] for metric in directive["Metrics"]}
 
 

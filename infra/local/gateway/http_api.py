@@ -20,6 +20,7 @@ from infra.local.gateway.page import Page
 from infra.local.gateway.problems import FailedCalls, Ids, message_of, problem, reason_of
 from infra.local.gateway.routes import Match, Routes
 from infra.local.gateway.sign_in import SignIn
+from infra.local.gateway.throttling import Throttling
 from infra.local.http_server import expect_continue, request_factory
 from infra.local.lambdas.invocation import Invocation, LambdaError, RequestTooLarge, Throttled
 from infra.local.logs import Logs
@@ -27,6 +28,7 @@ from infra.local.template.model import Cors, Template
 
 _MAX_BODY_BYTES: Final = 10 * 1024 * 1024  # the HTTP API's quota
 _CORS_PREFIX: Final = "access-control-"
+_RETRY_SOON: Final = {"retry-after": "1"}
 
 
 class Invoke(Protocol):
@@ -58,6 +60,7 @@ class HttpApi:
         self._sign_in = sign_in
         self._pages = {} if pages is None else pages  # which may still grow
         self._routes = Routes(template.functions)
+        self._throttling = Throttling()
         self._cors = template.cors
         self._invoke = invoke
         self._failed = FailedCalls(logs)
@@ -143,6 +146,8 @@ class HttpApi:
                 response.headers["www-authenticate"] = refused.challenge
                 return response
             access.claims = authorization.claims
+        if not self._throttling.allows(match.route):
+            return _too_many("The route takes no more requests at this moment.", access)
         await expect_continue(request)
         try:
             body = await request.read()
@@ -181,7 +186,7 @@ class HttpApi:
             return failed(503, "The function did not answer in time.", reason=reason)
         except Throttled as error:
             response = failed(429, "The function runs as often as it may.", reason=str(error))
-            response.headers["retry-after"] = "1"
+            response.headers.update(_RETRY_SOON)
             return response
         except RequestTooLarge:
             return _problem(413, "The request is over what a function can take.", access)
@@ -223,6 +228,12 @@ class HttpApi:
 def _problem(status: int, detail: str, access: Access) -> web.Response:
     access.error = message_of(status)
     return problem(status, detail, access.ids)
+
+
+def _too_many(detail: str, access: Access) -> web.Response:
+    response = _problem(429, detail, access)
+    response.headers.update(_RETRY_SOON)
+    return response
 
 
 def _add_cors(response: web.StreamResponse, cors: Cors, origin: str) -> None:

@@ -25,6 +25,7 @@ from infra.local.template.model import (
     Schedule,
     Template,
     TemplateError,
+    Throttle,
     Topic,
 )
 from infra.local.template.properties import Properties
@@ -38,6 +39,7 @@ __all__ = [
     "Schedule",
     "Template",
     "TemplateError",
+    "Throttle",
     "Topic",
     "load_template",
 ]
@@ -57,6 +59,9 @@ _CANNOT_RUN: Final = (
     "AWS::StepFunctions::",
 )
 _LOG_GROUP: Final = "AWS::Logs::LogGroup"
+_CUSTOM: Final = "Custom::"
+_MADE_AT_START: Final = "made at the start"
+"""What custom resources do with the databases, the runner does when it starts."""
 _RUNS: Final = {
     _LOG_GROUP,
     "AWS::MSK::Topic",
@@ -113,11 +118,15 @@ class _Reader:
             self._check_dependencies(name)
         functions = {name: reader.read(name, api) for name in names}
         _refuse_doubles(functions)
+        # A queue for what is only in the cloud, such as events that a scheduler could not deliver.
+        unused = sorted(queues.keys() - self._resolver.used)
+        if unused:
+            self._cloud_only.setdefault("AWS::SQS::Queue", []).extend(unused)
         return Template(
             functions=functions,
             topics=topics,
             buckets=buckets,
-            queues=queues,
+            queues={name: queue for name, queue in queues.items() if name not in unused},
             jwt_issuer=api.jwt_issuer,
             jwt_audience=api.jwt_audience,
             cors=api.cors,
@@ -178,6 +187,9 @@ class _Reader:
             references[name] = f"arn:aws:sns:{REGION}:{ACCOUNT}:{topic}"
             attributes[f"{name}.TopicArn"] = references[name]
             attributes[f"{name}.TopicName"] = topic
+        for name, resource in self._resources.items():
+            if str(resource["Type"]).startswith(_CUSTOM):
+                attributes[f"{name}.Schema"] = _MADE_AT_START
         for name in self._of_type("AWS::Serverless::Function"):
             references[name] = name
             attributes[f"{name}.Arn"] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"

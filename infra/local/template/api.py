@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from infra.local.template.events import ApiAuthorization
+from infra.local.template.events import ApiAuthorization, read_throttle
 from infra.local.template.model import (
     ACCESS_LOG_VARIABLES,
     CLAIM_VARIABLE,
@@ -18,7 +18,6 @@ from infra.local.template.properties import Properties
 _TOKEN_SOURCE: Final = "$request.header.Authorization"  # noqa: S105 - where a token is, not a token
 _VARIABLE: Final = "$context."
 _CLOUD_ONLY: Final = (
-    "DefaultRouteSettings",
     "DisableExecuteApiEndpoint",
     "Domain",
     "RouteSettings",
@@ -60,7 +59,7 @@ def read_api(api: Properties, log_groups: Collection[str]) -> HttpApiSettings:
     if default is not None and default not in scopes:
         raise TemplateError(f"{auth.where}.DefaultAuthorizer: there is no authorizer {default}")
     settings = HttpApiSettings(
-        ApiAuthorization(scopes, default),
+        ApiAuthorization(scopes, default, read_throttle(api.block("DefaultRouteSettings"))),
         issuer,
         audience,
         _cors(api),

@@ -114,6 +114,8 @@ class Resolver:
         self._values: dict[str, Yaml] = {**_PSEUDO_PARAMETERS, **parameters}
         self.references: dict[str, str] = {}
         self.attributes: dict[str, str] = {}
+        self.used: set[str] = set()
+        """Logical ids of the resources that something which runs here refers to."""
         self._functions: Mapping[str, Callable[[Yaml, str], Yaml]] = {
             "Ref": self._ref,
             "Condition": lambda name, _where: self.condition(name),
@@ -184,12 +186,14 @@ class Resolver:
         if name in self._values:
             return self._values[name]
         if name in self.references:
+            self.used.add(name)
             return self.references[name]
         raise TemplateError(f"{where}: !Ref {name}: {self._absent(name)}")
 
     def _get_att(self, argument: Sequence[str], where: str) -> str:
         name = ".".join(argument)
         if name in self.attributes:
+            self.used.add(argument[0])
             return self.attributes[name]
         raise TemplateError(f"{where}: !GetAtt {name}: {self._absent(argument[0])}")
 

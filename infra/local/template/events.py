@@ -11,6 +11,7 @@ from infra.local.template.model import (
     KafkaSource,
     Schedule,
     TemplateError,
+    Throttle,
 )
 from infra.local.template.properties import Properties
 
@@ -21,10 +22,14 @@ _UNIT_SECONDS: Final = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 @dataclass(frozen=True)
 class ApiAuthorization:
-    """The authorizers of the HTTP API: the scopes each asks for, and the default one's name."""
+    """The authorizers of the HTTP API: the scopes each asks for, and the default one's name.
+
+    `throttle` is that of routes which say nothing themselves.
+    """
 
     authorizers: Mapping[str, tuple[str, ...]]
     default: str | None
+    throttle: Throttle | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,22 @@ def _route(properties: Properties, api: ApiAuthorization) -> HttpRoute:
         scopes = api.authorizers[authorizer] if authorized else ()
     auth.finish()
     timeout = properties.integer("TimeoutInMillis", 30_000)
-    return HttpRoute(method, path, scopes, authorized, timeout / 1000)
+    throttle = read_throttle(properties.block("RouteSettings")) or api.throttle
+    return HttpRoute(method, path, scopes, authorized, timeout / 1000, throttle)
+
+
+def read_throttle(settings: Properties) -> Throttle | None:
+    """Return how a route is throttled, None where its settings do not say it."""
+    settings.cloud_only(["DataTraceEnabled", "DetailedMetricsEnabled", "LoggingLevel"])
+    rate = settings.text("ThrottlingRateLimit", "")
+    burst = settings.integer("ThrottlingBurstLimit", 0)
+    settings.finish()
+    try:
+        return Throttle(float(rate), burst) if rate and burst else None
+    except ValueError:
+        raise TemplateError(
+            f"{settings.where}.ThrottlingRateLimit: {rate!r} is no number"
+        ) from None
 
 
 def _kafka_source(properties: Properties) -> KafkaSource:
@@ -139,7 +159,7 @@ def _schedule(properties: Properties, event: str, kind: str) -> Schedule | None:
     """Return the schedule, or None when the template has it switched off."""
     properties.descriptive("Description")
     properties.cloud_only(["RoleArn", "PermissionsBoundary", "KmsKeyArn", "GroupName"])
-    properties.cloud_only(["RetryPolicy"])
+    properties.cloud_only(["RetryPolicy", "DeadLetterConfig", "OmitName"])
     is_v2 = kind == "ScheduleV2"
     key = "ScheduleExpression" if is_v2 else "Schedule"
     expression = properties.text(key)

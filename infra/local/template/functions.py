@@ -12,6 +12,7 @@ from infra.local.template.properties import Properties
 
 _CLOUD_ONLY: Final = (
     "AutoPublishAlias",
+    "AutoPublishAliasAllProperties",
     "CodeSigningConfigArn",
     "DeploymentPreference",
     "KmsKeyArn",
@@ -64,6 +65,7 @@ class FunctionReader:
         async_config = properties.block("EventInvokeConfig")
         async_retries = async_config.integer("MaximumRetryAttempts", 2)
         max_event_age = async_config.integer("MaximumEventAgeInSeconds", 21_600)
+        async_config.cloud_only(["DestinationConfig"])
         async_config.finish()
         events = read_events(properties, api.authorization)
         function = Function(
@@ -111,9 +113,10 @@ class FunctionReader:
             content_uri = self._resources[name].get("Properties", {}).get("ContentUri")
             content = self._directory(content_uri, f"{name}.ContentUri")
             method = str(self._resources[name].get("Metadata", {}).get("BuildMethod", ""))
-            if method and not method.startswith("python"):
+            if method and method != "makefile" and not method.startswith("python"):
                 raise TemplateError(f"{name}.Metadata.BuildMethod: cannot build {method} here")
-            # SAM puts what it builds under python/; unbuilt content must have that directory.
+            # SAM, or the layer's makefile, puts what it builds under python/; unbuilt content must
+            # have that directory.
             python = content if method else content / "python"
             if python.is_dir():
                 directories.insert(0, python)

@@ -13,6 +13,14 @@ class TemplateError(Exception):
 
 
 @dataclass(frozen=True)
+class Throttle:
+    """How many requests a route takes: so many a second, and so many at once after a pause."""
+
+    rate: float
+    burst: int
+
+
+@dataclass(frozen=True)
 class HttpRoute:
     """One route of the HTTP API; `path` is `$default` for the catch-all.
 
@@ -24,6 +32,7 @@ class HttpRoute:
     scopes: tuple[str, ...]
     authorized: bool
     timeout_seconds: float = 30.0
+    throttle: Throttle | None = None
 
     @property
     def key(self) -> str:

@@ -7,6 +7,9 @@ from abc import ABC, abstractmethod
 from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
+from snapshot_restore_py import register_before_snapshot
+
+from .credentials import forget_credentials
 from .http import Problem, Request, Response, problem_response
 from .observability import Measure, format_log_line, format_traceback, write_log_line
 from .postgres import Database, DatabaseUnavailableError
@@ -53,6 +56,10 @@ class DatabaseFunction:
     def __init__(self) -> None:
         # Where it is deployed, a setting that is missing ends the cold start and names itself.
         self._opened_database = self._open() if is_deployed() else None
+        if self._opened_database is not None:
+            # Nothing of it may live on in many environments at once, or be old when they begin.
+            register_before_snapshot(self._opened_database.close)
+            register_before_snapshot(forget_credentials)
 
     def using(self, database: Database) -> Self:
         """Return the same function on this database instead of the one its settings name."""

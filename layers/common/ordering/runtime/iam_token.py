@@ -2,9 +2,6 @@
 
 The token is a presigned GET of ``https://host:port/?Action=connect&DBUser=user`` for the service
 ``rds-db``, signed with Signature Version 4 and valid for 15 minutes.
-
-It needs the role's keys in the environment, where Lambda puts them; with SnapStart they are behind
-AWS_CONTAINER_CREDENTIALS_FULL_URI instead, which is not read here yet.
 """
 
 from __future__ import annotations

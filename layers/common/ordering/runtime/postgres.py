@@ -21,9 +21,10 @@ import psycopg2
 from psycopg2 import errorcodes
 from psycopg2.extensions import parse_dsn
 
+from .credentials import CredentialsUnavailableError, role_credentials
 from .iam_token import database_token
 from .link import Link, array
-from .settings import IAM, AwsCredentials, read_settings
+from .settings import IAM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -258,11 +259,15 @@ class Database:
         if self._authentication != IAM:
             return {}
         parts = parse_dsn(self._conninfo)
+        try:
+            credentials = role_credentials()
+        except CredentialsUnavailableError as error:
+            raise DatabaseUnavailableError(f"no credentials to sign in with: {error}") from error
         token = database_token(
             host=parts["host"],
             port=int(parts.get("port", "5432")),
             user=parts["user"],
-            credentials=read_settings(AwsCredentials),
+            credentials=credentials,
             now=datetime.now(UTC),
         )
         return {"password": token}

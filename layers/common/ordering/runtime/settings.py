@@ -80,6 +80,19 @@ class Migrations:
 
 
 @dataclass(frozen=True)
+class Preparation:
+    """What makes the databases' owners needs: both servers, and the ids of their masters' secrets.
+
+    A secret's id is empty where the database is there already.
+    """
+
+    write_database: str
+    read_database: str
+    write_master_secret: str = ""
+    read_master_secret: str = ""
+
+
+@dataclass(frozen=True)
 class Operations:
     """What operations on read models need: both databases."""
 
@@ -125,6 +138,22 @@ class AwsCredentials:
     aws_secret_access_key: str
     aws_region: str
     aws_session_token: str = ""
+
+
+@dataclass(frozen=True)
+class ServedCredentials:
+    """Where the role's keys are served, in an environment that was restored from a snapshot."""
+
+    aws_container_credentials_full_uri: str = ""
+    aws_container_authorization_token: str = ""
+    aws_region: str = ""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Which of the deployed systems this is, such as ``production``: its metrics name it."""
+
+    stage: str = "local"
 
 
 def is_deployed() -> bool:
