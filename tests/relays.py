@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ordering.delivery.bus import BusUnavailableError, Delivery
 from ordering.delivery.outbox import listen
-from ordering.delivery.relay import Relay
+from ordering.delivery.relay import WATERMARK_SECONDS, Relay
 from ordering.runtime.postgres import Database
 
 if TYPE_CHECKING:
@@ -128,12 +128,29 @@ class _EndingBus:
 class Running:
     """A relay in a thread of its own, as one long invocation; ended at the end of its ``with``."""
 
-    def __init__(self, databases: Databases, bus: Bus, name: str, shard: int = 0) -> None:
+    def __init__(
+        self,
+        databases: Databases,
+        bus: Bus,
+        name: str,
+        shard: int = 0,
+        *,
+        on_connect: str | None = None,
+        watermark_seconds: float = WATERMARK_SECONDS,
+    ) -> None:
         self._signal = _Signal()
         self._database = _EndingDatabase(
-            databases.conninfo("write", "ordering_relay"), self._signal, on_connect=listen(shard)
+            databases.conninfo("write", "ordering_relay"),
+            self._signal,
+            on_connect=listen(shard) if on_connect is None else on_connect,
         )
-        self._relay = Relay(self._database, _EndingBus(bus, self._signal), shard=shard, owner=name)
+        self._relay = Relay(
+            self._database,
+            _EndingBus(bus, self._signal),
+            shard=shard,
+            owner=name,
+            watermark_seconds=watermark_seconds,
+        )
         self._thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from ordering.delivery.outbox import listen
 from ordering.delivery.relay import Relay
 from ordering.delivery.topic import Topic
+from ordering.runtime.extension import register_extension
 from ordering.runtime.postgres import Database
 from ordering.runtime.settings import Relay as Settings
-from ordering.runtime.settings import function_stem, read_settings
+from ordering.runtime.settings import function_stem, is_deployed, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,8 @@ _SPARE_SECONDS: Final = 15
 
 settings: Final = read_settings(Settings)
 topic: Final = Topic(settings)
+if is_deployed():
+    register_extension(function_stem())
 
 
 class Context(Protocol):
@@ -36,7 +39,7 @@ class Context(Protocol):
 def handler(event: Mapping[str, Any], context: Context) -> dict[str, int]:
     """Relay the shard that the schedule's input names; the answer counts the events published."""
     # When the environment is shut down, the shard is handed over at once instead of at the
-    # lease's end.
+    # lease's end (register_extension has Lambda send the signal).
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     shard = int(event["shard"])
     database = Database(
@@ -47,7 +50,13 @@ def handler(event: Mapping[str, Any], context: Context) -> dict[str, int]:
     )
     # Lambda may start one asynchronous invocation twice, under one request id.
     owner = f"{context.aws_request_id}/{uuid.uuid4()}"
-    relay = Relay(database, topic, shard=shard, owner=owner)
+    relay = Relay(
+        database,
+        topic,
+        shard=shard,
+        owner=owner,
+        watermark_seconds=float(settings.watermark_seconds),
+    )
     stop_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000 - _SPARE_SECONDS
     try:
         relay.run(stop_at)

@@ -14,6 +14,7 @@ from ordering.delivery import publisher
 from ordering.delivery.bus import BusUnavailableError, Delivery
 from ordering.delivery.outbox import LEASE_SECONDS, listen
 from ordering.delivery.relay import Relay
+from ordering.runtime.link import PLANNED_ONCE
 from tests.integration.breaking import BreakableDatabase
 from tests.integration.requests import body_of, request
 from tests.relays import LogLines, Running
@@ -607,3 +608,39 @@ def test_refused_and_then_unavailable_hands_over_with_what_is_known(
             eventually(lambda: outbox_size(owner) == 0)
     assert bus.refusals == [(orders[0], 1)]
     assert sorted(healthy.published) == sorted([(orders[0], 1), (orders[3], 1)])
+
+
+SELDOM = 60.0
+"""Longer than a test: nothing is found because it was time for a watermark."""
+
+
+def is_waiting(owner: Database) -> bool:
+    ((waiting,),) = owner.rows("select waiting from relay_shards where shard = 0")
+    return bool(waiting)
+
+
+def test_an_idle_relay_is_woken_by_the_command(
+    databases: Databases, owner: Database, commands: Database, log: LogLines
+) -> None:
+    bus = Bus()
+    with Running(databases, bus, "a", watermark_seconds=SELDOM):
+        eventually(lambda: is_waiting(owner))
+        time.sleep(0.3)  # until it sleeps
+        order_id = placed(commands)
+        eventually(lambda: bus.versions(order_id) == [1])
+    assert not log.counting("RelaysPolling")
+
+
+def test_a_relay_that_hears_no_notifications_looks(
+    databases: Databases, owner: Database, commands: Database, log: LogLines
+) -> None:
+    """As behind a proxy, which gives each statement the connection that is free."""
+    bus = Bus()
+    with Running(databases, bus, "a", on_connect=PLANNED_ONCE, watermark_seconds=SELDOM):
+        eventually(lambda: len(bus.watermarks) == 1)
+        for _ in range(3):
+            time.sleep(0.2)
+            order_id = placed(commands)
+            eventually(lambda: bus.versions(order_id) == [1])  # noqa: B023 - it is done at once
+            assert not is_waiting(owner)
+    assert log.counting("RelaysPolling")

@@ -84,6 +84,7 @@ class Environment:
         self._job: Job | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._init_error: bytes | None = None
+        self._has_extension = False
         self._log_tail = bytearray()
         self._lines = LineSplitter(lambda lines: logs.lines(self._stem, lines))
         self._started = time.monotonic()
@@ -144,10 +145,14 @@ class Environment:
     def shut_down(self) -> None:
         """Take the environment out of service; its process may put its things in order first.
 
-        It gets SIGTERM, as on AWS with an extension registered, and half a second.
+        With an extension registered it gets SIGTERM, and half a second; else it is killed, as on
+        AWS.
         """
         self._leave_service()
-        self._process.terminate(_SHUTDOWN_SECONDS)
+        if self._has_extension:
+            self._process.terminate(_SHUTDOWN_SECONDS)
+        else:
+            self._process.kill()
 
     async def wait_ended(self) -> None:
         """Wait until the process is gone and nothing of it is left."""
@@ -206,6 +211,10 @@ class Environment:
     def init_failed(self, body: bytes) -> None:
         """Keep the error for the invocation that waits; the runtime exits by itself."""
         self._init_error = body
+
+    def extension_registered(self) -> None:
+        """Have the process told before it ends."""
+        self._has_extension = True
 
     # ── inside ───────────────────────────────────────────────────────────────────────────────
 

@@ -1,4 +1,4 @@
-"""The Lambda Runtime API (version 2018-06-01) of one execution environment.
+"""The Lambda Runtime API (version 2018-06-01) of one execution environment, and its extension.
 
 The runtime inside an environment asks here for its next invocation and posts what came of it.
 Each environment has a port of its own, so the port says which environment is asking.
@@ -16,6 +16,11 @@ _PREFIX: Final = "/2018-06-01/runtime/"
 _NEXT: Final = f"{_PREFIX}invocation/next"
 _INVOCATION: Final = f"{_PREFIX}invocation/"
 _INIT_ERROR: Final = f"{_PREFIX}init/error"
+_EXTENSION: Final = "/2020-01-01/extension/"
+
+
+_IDENTIFIER: Final = "extension"
+"""An environment has one extension at most: its own process."""
 
 
 class Runtime(Protocol):
@@ -36,6 +41,9 @@ class Runtime(Protocol):
 
     def init_failed(self, body: bytes) -> None:
         """Hear that the handler could not be loaded; `body` is the error object."""
+
+    def extension_registered(self) -> None:
+        """Hear that the process wants to be told before it ends."""
 
 
 class RuntimeApi:
@@ -66,6 +74,8 @@ class RuntimeApi:
         path = request.rel_url.raw_path
         if path == _NEXT:
             return await self._next()
+        if path.startswith(_EXTENSION):
+            return await self._extension(path.removeprefix(_EXTENSION))
         await expect_continue(request)
         try:
             body = await request.read()
@@ -81,6 +91,15 @@ class RuntimeApi:
             return web.Response(status=404)
         known = self._runtime.answered(request_id, body, function_error)
         return web.Response(status=202 if known else 400)
+
+    async def _extension(self, path: str) -> web.Response:
+        """Serve an internal extension: those register for no events, so that none ever comes."""
+        if path == "register":
+            self._runtime.extension_registered()
+            return web.json_response({}, headers={"Lambda-Extension-Identifier": _IDENTIFIER})
+        if path == "event/next":
+            await asyncio.Event().wait()
+        return web.Response(status=404)
 
     async def _next(self) -> web.Response:
         job = await self._runtime.next_job()

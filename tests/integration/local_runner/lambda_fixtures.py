@@ -49,6 +49,20 @@ HANDLERS = {
     "raiser": "def handler(event, context):\n    raise ValueError('bad order')\n",
     "large": "def handler(event, context):\n    return 'x' * event['bytes']\n",
     "talker": "def handler(event, context):\n    print('said', event['word'])\n    return None\n",
+    "told": (
+        "import os, signal, sys\n"
+        "from http.client import HTTPConnection\n"
+        "from threading import Thread\n"
+        "from pathlib import Path\n"
+        "from ordering.runtime.extension import register_extension\n"
+        "is_told = register_extension('told') if 'REGISTERS' in os.environ else False\n"
+        "def ended(file):\n"
+        "    Path(file).write_text('told')\n"
+        "    sys.exit(0)\n"
+        "def handler(event, context):\n"
+        "    signal.signal(signal.SIGTERM, lambda *_: ended(event['file']))\n"
+        "    return is_told\n"
+    ),
     "counter": (
         "from pathlib import Path\n"
         "def handler(event, context):\n"

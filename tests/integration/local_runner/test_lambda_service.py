@@ -275,6 +275,27 @@ def test_closing_leaves_no_process_and_refuses_what_is_running(tmp_path: Path) -
     uvloop.run(scenario())
 
 
+@pytest.mark.parametrize("registers", [True, False])
+def test_a_process_is_told_before_it_ends_if_it_has_registered(
+    tmp_path: Path, *, registers: bool
+) -> None:
+    ended = tmp_path / "ended"
+
+    async def scenario() -> None:
+        function = a_function(
+            tmp_path,
+            "told",
+            layers=(ROOT / "layers" / "common",),
+            environment={"REGISTERS": "yes"} if registers else {},
+        )
+        async with a_service(tmp_path, function) as service:
+            result = await service.invoke("Told", json.dumps({"file": str(ended)}).encode())
+            assert json.loads(result.payload) is registers
+
+    uvloop.run(scenario())
+    assert ended.exists() is registers
+
+
 def test_a_process_dies_with_a_runner_that_is_killed(tmp_path: Path) -> None:
     runner = subprocess.Popen(
         [sys.executable, "-c", RUNNER, str(tmp_path)],

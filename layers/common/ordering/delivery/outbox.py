@@ -87,6 +87,11 @@ select pg_notify('relay_released_' || shard, '') from released
 """
 
 
+_NOTIFY: Final = "select pg_notify(%(channel)s, '')"
+_HEARING_SECONDS: Final = 0.5
+"""A notification of one's own comes with the statement's answer, or soon after it."""
+
+
 def listen(shard: int) -> str:
     """Return the statement with which the relay's connection starts.
 
@@ -200,6 +205,11 @@ class Outbox:
     def release(self, published: Sequence[int]) -> None:
         """Delete the ``published`` rows, give the lease back if it is held, and wake a standby."""
         self._database.rows(_RELEASE, {**self._names, "published": published})
+
+    def hears_notifications(self) -> bool:
+        """Notify this connection, and return whether it hears that."""
+        self._database.rows(_NOTIFY, {"channel": f"outbox_{self._shard}"})
+        return self.wait_for_event(_HEARING_SECONDS)
 
     def wait_for_event(self, seconds: float) -> bool:
         """Sleep until a command notifies; False: none did."""

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .outbox import OutboxRead
 
 WATERMARK_SECONDS: Final = 2.0
+_POLL_SECONDS: Final = 0.1
+"""How often a relay looks that hears no notifications: ten short statements a second."""
 _QUIET_SECONDS: Final = 0.02
 """Without an event for so long, the relay lets itself be notified: looking takes 2 % of a core."""
 _STATEMENT_SECONDS: Final = 0.2
@@ -44,12 +46,22 @@ class Relay:
     ``database`` starts each connection with ``listen(shard)``. ``owner`` is no other relay's.
     """
 
-    def __init__(self, database: Database, bus: Bus, *, shard: int, owner: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        *,
+        shard: int,
+        owner: str,
+        watermark_seconds: float = WATERMARK_SECONDS,
+    ) -> None:
         self._outbox = Outbox(database, shard=shard, owner=owner)
         self._bus = bus
         self._publisher = Publisher(bus, shard)
         self._shard = shard
         self._owner = owner
+        self._watermark_seconds = watermark_seconds
+        self._hears = True
         self._may_own = False
         self._failures = 0
         self._caught_up_at: datetime | None = None
@@ -117,11 +129,24 @@ class Relay:
                 self._waiting = False
                 self._caught_up_at = None
                 self._publisher.try_all_again()
+                self._find_out_what_it_hears()
                 logger.info("owns the shard", extra={"shard": self._shard, "owner": self._owner})
                 return True
             self._may_own = False
             self._outbox.wait_for_release(min(_STANDBY_SECONDS, stop_at - time.monotonic()))
         return False
+
+    def _find_out_what_it_hears(self) -> None:
+        """Notify itself: behind a proxy, connections are others' too, and no notification comes."""
+        self._hears = self._outbox.hears_notifications()
+        if not self._hears:
+            log_event(
+                "no notifications come through this connection: the relay looks instead",
+                Measure("RelaysPolling"),
+                level="WARNING",
+                shard=self._shard,
+                seconds=_POLL_SECONDS,
+            )
 
     def _relay(self, stop_at: float) -> None:
         while time.monotonic() < stop_at:
@@ -152,7 +177,7 @@ class Relay:
     def _publish_watermark(self, read: OutboxRead) -> None:
         if read.watermark is not None:
             self._bus.publish_watermark(read.watermark, self._publisher.withheld)
-        self._watermark_due = time.monotonic() + WATERMARK_SECONDS
+        self._watermark_due = time.monotonic() + self._watermark_seconds
 
     def _idle(self, wake_at: float) -> None:
         """Return when there may be something to publish or to say to the commands, or at the time.
@@ -162,6 +187,11 @@ class Relay:
         looking until every command that read the contrary has had its time, and then sleeps.
         """
         while (now := time.monotonic()) < wake_at:
+            if not self._hears and now >= self._quiet_at:
+                time.sleep(min(_POLL_SECONDS, wake_at - now))
+                if self._outbox.has_events(self._publisher.orders_left_out()):
+                    return
+                continue
             if not self._waiting and now >= self._quiet_at:
                 self._waiting = True
                 self._look_until = now + _STATEMENT_SECONDS

@@ -11,7 +11,13 @@ from snapshot_restore_py import register_before_snapshot
 
 from .credentials import forget_credentials
 from .http import Problem, Request, Response, problem_response
-from .observability import Measure, format_log_line, format_traceback, write_log_line
+from .observability import (
+    Measure,
+    MetricUnit,
+    format_log_line,
+    format_traceback,
+    write_log_line,
+)
 from .postgres import Database, DatabaseUnavailableError
 from .problem_types import INTERNAL_ERROR, NO_SUBJECT, SERVICE_UNAVAILABLE
 from .settings import Access, ReadSide, WriteSide, function_stem, is_deployed, read_settings
@@ -97,9 +103,11 @@ class HttpFunction(DatabaseFunction, ABC):
     def __init__(self) -> None:
         super().__init__()
         self.scope_prefix = read_settings(Access).scope_prefix
+        self._begun = time.perf_counter()
 
     def __call__(self, event: Mapping[str, Any], context: Context | None) -> Response:
         """Handle one request of API Gateway; every outcome is an HTTP answer and one log line."""
+        self._begun = time.perf_counter()
         self._limit_time(context)
         request = Request.of(event, self.scope_prefix)
         try:
@@ -158,10 +166,18 @@ class HttpFunction(DatabaseFunction, ABC):
         level: str = "INFO",
         **fields: object,
     ) -> str:
-        """Return the request's log line, which counts its outcome."""
+        """Return the request's log line, which counts its outcome and how long it took.
+
+        The time that a caller wanted to wait says nothing of the function's.
+        """
+        measures = [Measure(self.kind + _outcome(status))]
+        if "wait" not in request.headers.get("prefer", ""):
+            took = (time.perf_counter() - self._begun) * 1000
+            duration = Measure(f"{self.kind}Duration", round(took, 3), MetricUnit.Milliseconds)
+            measures.append(duration)
         return format_log_line(
             message,
-            Measure(self.kind + _outcome(status)),
+            *measures,
             level=level,
             **fields,
             correlation_id=request.correlation_id,

@@ -67,6 +67,7 @@ class Relay:
     kafka_topic: str
     kafka_authentication: str = IAM
     database_authentication: str = IAM
+    watermark_seconds: str = "2"
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,13 @@ class ServedCredentials:
     aws_container_credentials_full_uri: str = ""
     aws_container_authorization_token: str = ""
     aws_region: str = ""
+
+
+@dataclass(frozen=True)
+class RuntimeApi:
+    """Where the environment reaches Lambda."""
+
+    aws_lambda_runtime_api: str = ""
 
 
 @dataclass(frozen=True)
