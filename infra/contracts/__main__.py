@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from infra.contracts import events, openapi, picture, rules, samples
+from infra.contracts import events, monitoring, openapi, picture, rules, samples
 from infra.contracts.compatibility import CURRENCIES, incompatibilities, unreadable_currencies
 from infra.contracts.declarations import check_functions
 from infra.contracts.functions import MissingDeclarationError
@@ -23,6 +23,7 @@ ROOT: Final = Path(__file__).parents[2]
 
 GENERATORS: Final[tuple[Callable[[], Mapping[str, str]], ...]] = (
     events.documents,
+    monitoring.documents,
     openapi.documents,
     picture.documents,
     rules.documents,

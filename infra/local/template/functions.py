@@ -49,8 +49,11 @@ class FunctionReader:
         values = _merge(self._defaults, self._resources[name].get("Properties") or {})
         properties = Properties(values, name, self._resolver, self._cloud_only)
         properties.cloud_only(_CLOUD_ONLY)
-        # Processes run on the architecture that is here; tags and descriptions are for people.
-        properties.descriptive("Architectures", "Description", "Tags", "PropagateTags")
+        # Processes run on the architecture that is here; tags and descriptions are for people. Here
+        # functions are known by their names in the template.
+        properties.descriptive(
+            "Architectures", "Description", "FunctionName", "PropagateTags", "Tags"
+        )
         if (package := properties.text("PackageType", "Zip")) != "Zip":
             raise TemplateError(f"{name}.PackageType: the local runner cannot run {package}")
         runtime = properties.text("Runtime")
