@@ -43,9 +43,8 @@ class Alarm:
     @property
     def logical_id(self) -> str:
         """Its name in the template."""
-        return "".join(
-            part[:1].upper() + part[1:] for part in self.name.replace("_", "-").split("-")
-        )
+        parts = [*self.name.replace("_", "-").split("-"), "alarm"]
+        return "".join(part[:1].upper() + part[1:] for part in parts)
 
     def resource(self) -> dict[str, Any]:
         """Return it as CloudFormation has it."""
