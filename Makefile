@@ -18,7 +18,7 @@ export PYTHONUTF8 := 1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs rebuild switch verify operate demo test screenshots prove prove-reads fuzz-api check bench bench-full bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-contention bench-soak bench-post scale-model explain-unified report format contracts release-events lock sam-validate
+.PHONY: help up down reset token status logs rebuild switch verify operate demo test screenshots prove prove-alarms prove-reads fuzz-api check bench bench-full bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-contention bench-soak bench-post scale-model explain-unified report format contracts release-events lock sam-validate sam-build
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -85,12 +85,15 @@ fuzz-api: $(READY) ## Send the API very many requests made from its OpenAPI docu
 prove-reads: $(READY) ## Ask for what 10,000 commands did, with their tokens and delayed projectors (PAIRS=)
 	PAIRS=$(or $(PAIRS),10000) KAFKA=apache $(BIN)/python -m pytest -q tests/system/test_read_your_writes.py
 
+prove-alarms: $(READY) ## Make parts fail, and wait in real time until the alarms are raised (a quarter of an hour)
+	ALARM_SPEED=1 KAFKA=apache $(BIN)/python -m pytest -q tests/faults/test_alarms.py
+
 check: $(READY) ## Format, lint, types, import contracts, architecture, template
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	PYTHONPATH=.:functions:layers/common $(BIN)/python $(BIN)/lint-imports
-	$(BIN)/python $(BIN)/cfn-lint template.yaml
+	$(BIN)/python $(BIN)/cfn-lint template.yaml infra/stacks/*.yaml
 	PYTHONPATH=.:functions:layers/common $(BIN)/python -m infra.contracts --check
 	$(BIN)/python -m pytest -q --tb=line tests/architecture
 
@@ -166,6 +169,12 @@ sam-validate: .local/sam/.ready ## Validate the template with AWS SAM's own comm
 
 sam-build: .local/sam/.ready ## Build all functions and layers for AWS into .aws-sam (ARCHITECTURE=arm64|x86_64)
 	ARCHITECTURE=$(or $(ARCHITECTURE),arm64) PYTHON=$(PYTHON) $(SAM) build --parallel --parameter-overrides Architecture=$(or $(ARCHITECTURE),arm64)
+
+deploy: .local/sam/.ready ## Deploy all stacks of a stage (STAGE=test|production), with AWS credentials
+	@PATH="$(CURDIR)/$(BIN):$$PATH" ARCHITECTURE=arm64 SAM_CLI_TELEMETRY=0 $(IN_PROCESS) -m infra.stacks deploy --stage "$(STAGE)"
+
+destroy: .local/sam/.ready ## Delete a stage's stacks that hold no data (STAGE=)
+	@SAM_CLI_TELEMETRY=0 $(IN_PROCESS) -m infra.stacks destroy --stage "$(STAGE)"
 
 # ── set-up ───────────────────────────────────────────────────────────────────────────────────────
 

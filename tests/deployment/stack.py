@@ -15,7 +15,7 @@ from infra.local.settings import ROOT
 from infra.local.template.cloudformation import Resolver, parameter_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 Resource = dict[str, Any]
 _SAM: Final = ROOT / ".local" / "sam" / "bin" / "python"
@@ -39,10 +39,13 @@ def translated(changed: str = "{}") -> dict[str, Any]:
 
 
 class Stack:
-    """One stack of the template with these parameters, beside those that a deployment needs."""
+    """One stack of the template with these parameters, beside those that a deployment needs.
 
-    def __init__(self, changed: Mapping[str, str] | None = None, **parameters: str) -> None:
-        template = translated(json.dumps(dict(changed or {}), sort_keys=True))
+    ``changed`` are the functions and layers that have other code than they have now.
+    """
+
+    def __init__(self, *changed: str, **parameters: str) -> None:
+        template = translated(json.dumps(dict.fromkeys(changed, "other"), sort_keys=True))
         values = parameter_values(template["Parameters"], PARAMETERS | parameters)
         self.resolver = Resolver(template, values)
         self.resources: dict[str, Resource] = {
@@ -99,5 +102,7 @@ class Stack:
 
 
 def _arn(name: str, resource: Resource) -> str:
+    if resource["Type"] == "AWS::Logs::LogGroup":
+        return f"arn:aws:logs:us-east-1:000000000000:log-group:{name}:*"
     service = resource["Type"].split("::")[1].lower()
     return f"arn:aws:{service}:us-east-1:000000000000:{name}"

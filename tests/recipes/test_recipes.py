@@ -23,7 +23,7 @@ ROOT: Final = Path(__file__).parents[2]
 PATCHES: Final = ROOT / "tests" / "data" / "recipes"
 MOST_FILES: Final = 6
 """So many files one recipe takes by hand at most; the rest is generated."""
-MOST_LINES: Final = {"command": 120, "query": 200, "rows": 220, "sums": 210}
+MOST_LINES: Final = {"command": 125, "query": 205, "rows": 225, "sums": 215}
 
 TESTS: Final = {
     "command": ["tests/domain/test_change_billing_address.py", "tests/domain/test_events.py"],

@@ -1,0 +1,1 @@
+"""The stacks that make a stage, and how they are deployed."""
