@@ -18,7 +18,7 @@ export PYTHONUTF8 := 1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs rebuild switch verify operate demo test screenshots prove prove-alarms prove-reads fuzz-api check bench bench-full bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-contention bench-soak bench-post scale-model explain-unified report format contracts release-events lock sam-validate sam-build
+.PHONY: help up down reset token status logs rebuild switch verify operate demo test screenshots prove prove-alarms prove-reads fuzz-api check bench bench-full bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-contention bench-soak bench-post scale-model explain-unified report format contracts release-events lock sam-validate sam-build sam-local sam-invoke sam-local-down deploy destroy
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -169,6 +169,18 @@ sam-validate: .local/sam/.ready ## Validate the template with AWS SAM's own comm
 
 sam-build: .local/sam/.ready ## Build all functions and layers for AWS into .aws-sam (ARCHITECTURE=arm64|x86_64)
 	ARCHITECTURE=$(or $(ARCHITECTURE),arm64) PYTHON=$(PYTHON) $(SAM) build --parallel --parameter-overrides Architecture=$(or $(ARCHITECTURE),arm64)
+
+HERE := $(if $(filter arm64 aarch64,$(shell uname -m)),arm64,x86_64)
+
+sam-local: .local/sam/.ready ## Set `sam local invoke` up beside `make up DETACH=1`: engine, image, databases for samples
+	@$(MAKE) --no-print-directory sam-build ARCHITECTURE=$(HERE)
+	@exec $(LOCAL).sam up
+
+sam-invoke: $(READY) ## Run a function in a container with its sample event (FUNCTION=PlaceOrder|all, EVENT=<file>)
+	@exec $(LOCAL).sam invoke "$(FUNCTION)" $(if $(EVENT),--event="$(EVENT)")
+
+sam-local-down: $(READY) ## Stop the engine and what else `make sam-local` has started
+	@exec $(LOCAL).sam down
 
 deploy: .local/sam/.ready ## Deploy all stacks of a stage (STAGE=test|production), with AWS credentials
 	@PATH="$(CURDIR)/$(BIN):$$PATH" ARCHITECTURE=arm64 SAM_CLI_TELEMETRY=0 $(IN_PROCESS) -m infra.stacks deploy --stage "$(STAGE)"

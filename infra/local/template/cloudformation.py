@@ -32,7 +32,7 @@ Yaml = Any  # a template's values have no fixed shape; every reader checks what 
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_SafeLoader):  # type: ignore[misc] # either of two classes alike
+class _Loader(_SafeLoader):  # type: ignore[misc] # it is a class, whichever
     """SafeLoader that reads `!Sub x` as `{"Fn::Sub": "x"}`, and leaves dates as text."""
 
 
@@ -43,7 +43,7 @@ def _tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Yaml]:
     elif isinstance(node, yaml.SequenceNode):
         value = loader.construct_sequence(node, deep=True)
     else:
-        value = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type] # the only third kind
+        value = loader.construct_mapping(node, deep=True)
     if suffix in {"Ref", "Condition"}:
         return {suffix: value}
     if suffix == "GetAtt" and isinstance(value, str):

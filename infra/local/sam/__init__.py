@@ -1,0 +1,1 @@
+"""`sam local invoke` beside a running stack: an engine for containers, databases, and addresses."""

@@ -1,0 +1,135 @@
+"""A Docker engine for AWS SAM: the one that runs, or one of our own where this user is root."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+from infra.local.servers.child import StartError
+
+_PACKAGES: Final = ("docker.io", "iptables")
+_START_SECONDS: Final = 30
+_ASK_SECONDS: Final = 10
+
+
+class Engine:
+    """An engine for containers; its files, and what it needs to be stopped, are in `directory`."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._socket = directory / "docker.sock"
+        self._pid = directory / "dockerd.pid"
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment in which Docker's and SAM's commands find it."""
+        own = {"DOCKER_HOST": f"unix://{self._socket}"} if self._socket.exists() else {}
+        return {**os.environ, **own}
+
+    def start(self) -> None:
+        """Find one, or start one of our own.
+
+        Raises:
+            StartError: there is none, and this user cannot start one; the message says what to do.
+        """
+        if self._answers():
+            return
+        if sys.platform != "linux" or os.geteuid() != 0:
+            raise StartError(
+                "no Docker engine answers: start Docker (or Finch, or Podman's socket), or set"
+                " DOCKER_HOST; as root on Debian one is installed and started here"
+            )
+        if shutil.which("dockerd") is None:
+            install(*_PACKAGES)
+        self._directory.mkdir(parents=True, exist_ok=True)
+        with (self._directory / "dockerd.log").open("w") as log:
+            subprocess.Popen(
+                [
+                    "dockerd",
+                    f"--data-root={self._directory / 'data'}",
+                    f"--exec-root={self._directory / 'run'}",
+                    f"--pidfile={self._pid}",
+                    f"--host=unix://{self._socket}",
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise StartError(f"dockerd does not start: see {log.name}")
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stop the engine if it is our own."""
+        with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
+            process = psutil.Process(int(self._pid.read_text()))
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=_START_SECONDS)
+        self._socket.unlink(missing_ok=True)
+
+    def run(self, *arguments: str, stdin: int | None = None) -> str:
+        """Run a docker command and return what it prints.
+
+        Raises:
+            StartError: it fails.
+        """
+        command = ["docker", *arguments]
+        done = subprocess.run(
+            command, env=self.variables, stdin=stdin, capture_output=True, text=True, check=False
+        )
+        if done.returncode != 0:
+            raise StartError(f"{' '.join(command[:3])}: {done.stderr.strip()}")
+        return done.stdout
+
+    def host_address(self) -> str:
+        """Return by which name containers reach this machine."""
+        if sys.platform != "linux":
+            return "host.docker.internal"
+        gateway = "{{(index .IPAM.Config 0).Gateway}}"
+        return self.run("network", "inspect", "bridge", "--format", gateway).strip()
+
+    def _answers(self) -> bool:
+        if shutil.which("docker") is None:
+            return False
+        try:
+            done = subprocess.run(
+                ["docker", "version", "--format", "{{.Server.Version}}"],
+                env=self.variables,
+                capture_output=True,
+                timeout=_ASK_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
+
+def install(*packages: str) -> None:
+    """Install Debian's packages.
+
+    Raises:
+        StartError: this system has none of them, or they cannot be had.
+    """
+    if shutil.which("apt-get") is None:
+        raise StartError(f"install {' and '.join(packages)}, then try again")
+    variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
+        done = subprocess.run(
+            ["apt-get", "-qq", *arguments],
+            env=variables,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise StartError(f"apt-get {arguments[0]}: {done.stderr.strip()[-500:]}")
