@@ -18,7 +18,7 @@ export PYTHONUTF8 := 1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs rebuild switch verify operate demo test screenshots prove prove-alarms prove-reads fuzz-api check bench bench-full bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-contention bench-soak bench-post scale-model explain-unified report format contracts release-events lock sam-validate sam-build sam-local sam-invoke sam-local-down deploy destroy
+.PHONY: help up down reset token status logs trace rebuild switch verify operate demo test screenshots prove prove-alarms prove-reads fuzz-api check bench bench-full bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-contention bench-soak bench-post scale-model explain-unified report format contracts release-events lock sam-validate sam-build sam-local sam-invoke sam-local-down deploy destroy
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -40,6 +40,9 @@ status: $(READY) ## What runs, its memory and processor time
 
 logs: $(READY) ## Follow the log lines of a detached stack
 	@exec $(LOCAL) logs
+
+trace: $(READY) ## What became of a request, from the API to the read models (ID=<correlation, trace or order id>)
+	@exec $(LOCAL) trace "$$ID"
 
 rebuild: $(READY) ## Fill a new generation of a read model from the log (MODEL=, RATE=<events/s>)
 	@exec $(LOCAL) operate rebuild --audited --set=read_model="$$MODEL" --set=events_per_second="$$RATE"

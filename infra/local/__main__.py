@@ -136,6 +136,12 @@ def _logs(settings: Settings, _options: argparse.Namespace) -> int:
     return 0 if status == -signal.SIGPIPE else status
 
 
+def _trace(settings: Settings, options: argparse.Namespace) -> int:
+    from infra.local.trace import show_trace  # noqa: PLC0415 - only needed here
+
+    return show_trace(settings.logs_dir, options.id)
+
+
 def _operate(settings: Settings, options: argparse.Namespace) -> int:
     from infra.local.operate import operate  # noqa: PLC0415 - only needed here
 
@@ -211,6 +217,9 @@ def _parser() -> argparse.ArgumentParser:
     operation.add_argument("--audited", action="store_true", help="say who asks, and why")
     operation.add_argument("--reason", default="by hand")
     operation.set_defaults(run=_operate)
+    trace = commands.add_parser("trace", parents=[common], help="what became of a request")
+    trace.add_argument("id", help="a correlation id, a trace id, a traceparent or an order id")
+    trace.set_defaults(run=_trace)
     for name, run, text in (
         ("down", _down, "stop it"),
         ("reset", _reset, "stop it and forget its data"),

@@ -29,6 +29,7 @@ class Access:
     integration_error: str = _NOTHING
     integration_seconds: float | None = None
     started: float = field(default_factory=time.perf_counter)
+    at_ms: int = field(default_factory=lambda: time.time_ns() // 1_000_000)
 
 
 class AccessLogWriter:
@@ -49,6 +50,7 @@ class AccessLogWriter:
             "integrationErrorMessage": access.integration_error[:_MAX_ERROR],
             "integrationLatency": _NOTHING if seconds is None else _milliseconds(seconds),
             "requestId": access.ids.request_id,
+            "requestTimeEpoch": str(access.at_ms),
             "responseLatency": _milliseconds(time.perf_counter() - access.started),
             "responseLength": str(response.content_length or 0),
             "routeKey": access.route_key,

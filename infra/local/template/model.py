@@ -136,6 +136,7 @@ ACCESS_LOG_VARIABLES = frozenset(
         "integrationErrorMessage",
         "integrationLatency",
         "requestId",
+        "requestTimeEpoch",
         "responseLatency",
         "responseLength",
         "routeKey",

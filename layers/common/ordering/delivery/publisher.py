@@ -113,6 +113,7 @@ class Publisher:
             shard=self._shard,
             events=len(events),
             correlation_ids=sorted({e.metadata.get("correlation_id") or "" for e in events}),
+            traceparents=sorted({e.metadata.get("traceparent") or "" for e in events}),
         )
 
     def _report_refused(self, event: OutboxEvent, size: int, reason: str) -> None:
