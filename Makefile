@@ -18,7 +18,7 @@ export PYTHONUTF8 := 1
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help up down reset token status logs trace rebuild switch verify operate demo test screenshots prove prove-alarms prove-reads fuzz-api check bench bench-full bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-contention bench-soak bench-post scale-model explain-unified report format contracts release-events lock sam-validate sam-build sam-local sam-invoke sam-local-down deploy destroy
+.PHONY: help up down reset token status logs trace rebuild switch verify operate demo test screenshots prove prove-alarms prove-reads fuzz-api check bench bench-full bench-latency bench-commands bench-projectors bench-queries bench-cold-start bench-complex-queries bench-database-cpu bench-freshness bench-peak bench-relay bench-contention bench-soak bench-post scale-model explain-unified report format contracts release-events lock audit sam-validate sam-build sam-local sam-invoke sam-local-down deploy destroy
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -62,11 +62,11 @@ demo: $(READY) ## Place the Northwind orders through the API and check what the 
 # Three side by side, of about the same length; much of each is waiting: for commits, brokers, and
 # parts that come back. Each has a place of its own for files: pytest shuts others out of a shared one.
 # On interrupt, they stop what they have started before their files are deleted.
-test: check $(VENV)/.browser ## Everything, from the rules to the running system
+test: check $(VENV)/.browser .local/sam/.ready .local/audit/.ready ## Everything, from the rules to the running system
 	@files=$$(mktemp -d) && chmod 755 $$files && mkdir -m 755 $$files/rules $$files/parts && \
 	  trap 'kill $$rules $$parts 2>/dev/null; wait; rm -rf $$files' EXIT && trap 'exit 1' INT TERM; \
 	  TMPDIR=$$files/rules $(BIN)/python -m pytest -q tests/domain tests/clients tests/browser tests/faults >$(VENV)/rules.log 2>&1 & rules=$$!; \
-	  TMPDIR=$$files/parts $(BIN)/python -m pytest -q tests/integration >$(VENV)/parts.log 2>&1 & parts=$$!; \
+	  TMPDIR=$$files/parts $(BIN)/python -m pytest -q tests/integration tests/deployment >$(VENV)/parts.log 2>&1 & parts=$$!; \
 	  $(BIN)/python -m pytest tests/recipes tests/system; whole=$$?; \
 	  wait $$rules; whole=$$((whole || $$?)); cat $(VENV)/rules.log; \
 	  wait $$parts; whole=$$((whole || $$?)); cat $(VENV)/parts.log; exit $$whole
@@ -166,6 +166,12 @@ release-events: contracts ## Hold the events' schemas to what they are now (with
 	PYTHONPATH=.:functions:layers/common $(BIN)/python -m infra.contracts --release
 
 # ── on AWS ───────────────────────────────────────────────────────────────────────────────────────
+
+audit: .local/audit/.ready ## Look for what is insecure: templates, deployed code, known holes of packages
+	.local/audit/bin/checkov --config-file .checkov.yaml -d infra/stacks
+	.local/audit/bin/checkov --config-file .checkov.yaml -f template.yaml
+	.local/audit/bin/bandit -q -r functions layers -c pyproject.toml
+	.local/audit/bin/pip-audit --requirement layers/common/requirements.txt --no-deps --disable-pip --progress-spinner off --strict
 
 sam-validate: .local/sam/.ready ## Validate the template with AWS SAM's own command
 	$(SAM) validate --lint
