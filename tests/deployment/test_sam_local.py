@@ -1,0 +1,73 @@
+"""Functions in AWS SAM's containers beside a running stack, where containers can run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from infra.local.sam.image import ARCHITECTURE
+from infra.local.settings import ROOT
+from tests.running_stack import RunningStack, running_stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FUNCTIONS: Final = {"PlaceOrder": 201, "GetReadModels": 200, "OrderDetails": None}
+"""One of each kind; `make sam-invoke FUNCTION=all` runs all of them."""
+
+
+def sam_local(stack: RunningStack, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "infra.local.sam", f"--state-dir={stack.state}", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    state = tmp_path_factory.mktemp("stack")
+    state.chmod(0o755)
+    with running_stack(state, "embedded") as stack:
+        build = ["make", "sam-build", f"ARCHITECTURE={ARCHITECTURE}", f"VENV={sys.prefix}"]
+        built = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert built.returncode == 0, built.stdout + built.stderr
+        try:
+            set_up = sam_local(stack, "up")
+            if set_up.returncode != 0:
+                pytest.skip(f"no containers here: {set_up.stderr.strip()[-300:]}")
+            yield stack
+        finally:
+            sam_local(stack, "down")
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_a_function_answers_its_sample_event(stack: RunningStack, function: str) -> None:
+    done = sam_local(stack, "invoke", function)
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer = json.loads(done.stdout.strip().splitlines()[-1])
+    assert answer.get("statusCode") == FUNCTIONS[function], answer
+
+
+def test_samples_leave_nothing_in_the_stacks_own_databases(stack: RunningStack) -> None:
+    assert sam_local(stack, "invoke", "PlaceOrder").returncode == 0
+    with stack.write_database() as cursor:
+        cursor.execute("select count(*) from orders")
+        assert cursor.fetchone() == (0,)
+    with stack.read_database() as cursor:
+        cursor.execute("select count(*) from order_details")
+        assert cursor.fetchone() == (0,)
+
+
+def test_what_fails_is_told_although_sam_says_nothing(stack: RunningStack) -> None:
+    """SAM's exit status is 0 when a function raises."""
+    done = sam_local(stack, "invoke", "Repair", "--event=events/migrate.json")
+    assert done.returncode == 1
+    assert "failed: Repair" in done.stderr
+
+
+def test_a_function_that_there_is_not_is_named(stack: RunningStack) -> None:
+    done = sam_local(stack, "invoke", "NoSuch")
+    assert done.returncode == 1
+    assert "there is no 'NoSuch'; there are AddNote" in done.stderr
