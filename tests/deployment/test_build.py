@@ -109,9 +109,37 @@ def test_the_layer_trusts_amazons_certificates_only(layer: Path) -> None:
         assert all((layer / Path(file).relative_to("/opt")).is_file() for file in files)
 
 
+_ALONE: Final = """
+import importlib, sys
+importlib.import_module(sys.argv[1])
+if sys.argv[1].startswith("operations."):
+    # They find read models by their names, when they are asked for one.
+    from ordering.read_side.operation import read_model_named
+    from ordering.read_side.query import READ_MODELS
+    for name in READ_MODELS:
+        read_model_named(name)
+"""
+
+
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_a_functions_package_is_its_own_file(name: str, tmp_path: Path) -> None:
     make(ROOT / "functions", f"build-{name}", tmp_path)
     kind, stem, _ = FUNCTIONS[name].handler.split(".")
     files = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
-    assert files == {f"{kind}/{stem}.py", f"{kind}/__init__.py"}
+    expected = {f"{kind}/{stem}.py", f"{kind}/__init__.py"}
+    if kind == "operations":
+        projectors = ROOT / "functions" / "projectors"
+        expected |= {f"projectors/{file.name}" for file in projectors.glob("*.py")}
+    assert files == expected
+    settings = {
+        "WRITE_DATABASE": "host=nowhere",
+        "READ_DATABASE": "host=nowhere",
+        "KAFKA_BOOTSTRAP_SERVERS": "nowhere:1",
+        "KAFKA_TOPIC": "none",
+        "PYTHONPATH": f"{tmp_path}:{LAYER}",
+    }
+    command = [sys.executable, "-c", _ALONE, f"{kind}.{stem}"]
+    done = subprocess.run(
+        command, env=settings, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
