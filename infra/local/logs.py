@@ -32,6 +32,7 @@ _AMBIENT_KEYS: Final = {
     "function_request_id",
     "location",
     "requestId",
+    "requestTimeEpoch",
     "service",
     "stage",
     "tenant_id",

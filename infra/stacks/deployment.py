@@ -30,6 +30,7 @@ __all__ = ["Deployment", "DeploymentError"]
 _SAM: Final = str(ROOT / ".local" / "sam" / "bin" / "sam")
 _HOLD_DATA: Final = ("databases", "kafka", "identity", "network")
 """Deleting these takes more than one command: nobody loses orders by a slip."""
+_DUMPER: Final = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _SMOKE: Final[tuple[tuple[str, str, dict[str, str], int], ...]] = (
     # function, sample event, status: a query that reads all read models, and a command that is
     # refused before it writes anything.
@@ -232,8 +233,8 @@ def _name_the_configuration(template: Any, values: Mapping[str, str]) -> None:  
     SAM publishes a version when a function's properties change, and looks at them before it knows
     the parameters' values: with other ones alone, nothing would go live.
     """
-    document = yaml.safe_load(json.dumps(read_template(template)))
+    document = read_template(template)
     digest = hashlib.sha256(json.dumps(dict(sorted(values.items()))).encode()).hexdigest()
     variables = document["Globals"]["Function"]["Environment"]["Variables"]
     variables["CONFIGURATION"] = digest[:12]
-    template.write_text(yaml.safe_dump(document, sort_keys=False, width=1000))
+    template.write_text(yaml.dump(document, Dumper=_DUMPER, sort_keys=False, width=1000))

@@ -121,6 +121,10 @@ if sys.argv[1].startswith("operations."):
 """
 
 
+# The others of their kinds import what these do.
+_TRIED: Final = {"GetOrder", "ListParked", "Migrate", "PlaceOrder", "PublishEvents", "Sales"}
+
+
 @pytest.mark.parametrize("name", sorted(FUNCTIONS))
 def test_a_functions_package_is_its_own_file(name: str, tmp_path: Path) -> None:
     make(ROOT / "functions", f"build-{name}", tmp_path)
@@ -131,6 +135,8 @@ def test_a_functions_package_is_its_own_file(name: str, tmp_path: Path) -> None:
         projectors = ROOT / "functions" / "projectors"
         expected |= {f"projectors/{file.name}" for file in projectors.glob("*.py")}
     assert files == expected
+    if name not in _TRIED:
+        return
     settings = {
         "WRITE_DATABASE": "host=nowhere",
         "READ_DATABASE": "host=nowhere",

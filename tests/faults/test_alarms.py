@@ -98,7 +98,7 @@ def dead(stack: RunningStack, stem: str) -> Iterator[None]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
 
-    with repeatedly(kill, 0.1):
+    with repeatedly(kill, 0.2):
         yield
 
 

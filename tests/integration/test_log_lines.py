@@ -41,7 +41,10 @@ def metrics_of(line: dict[str, Any]) -> dict[str, float]:
     assert directive["Dimensions"] == [["stage", "service"], ["stage"]]
     assert line["service"]
     assert line["stage"] == "local"
-    return {metric["Name"]: line[metric["Name"]] for metric in directive["Metrics"]}
+    metrics = {metric["Name"]: line[metric["Name"]] for metric in directive["Metrics"]}
+    durations = [metrics.pop(name) for name in list(metrics) if name.endswith("Duration")]
+    assert all(duration > 0 for duration in durations)
+    return metrics
 
 
 def test_an_accepted_command_says_what_it_did(
