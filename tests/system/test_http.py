@@ -149,6 +149,8 @@ def test_functions_can_be_invoked_like_on_aws(stack: RunningStack) -> None:
     for sample in sorted((ROOT / "events").glob("*.json")):
         if sample.stem in ("publish_events", *READ_MODELS):
             continue  # these are busy with the stack's own events; their loops are tested there
+        if sample.stem == "prepare_databases":
+            continue  # it is there only where the template gets the secrets of master users
         answer = client.invoke(FunctionName=sample.stem, Payload=sample.read_bytes())
         assert "FunctionError" not in answer, (sample, answer["Payload"].read())
 
