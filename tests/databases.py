@@ -117,17 +117,7 @@ def running_databases(directory: Path) -> Iterator[Databases]:
     passwords = load_or_create_passwords(directory / "passwords.json", ROLES)
     ports = {side: free_port() for side in ROLES}
     with Logs(directory / "logs", console=None) as logs, running_loop() as run:
-        clusters = [
-            PostgresCluster(
-                side,
-                directory / "postgres",
-                ports[side],
-                passwords[side],
-                logs=logs,
-                logs_directory=directory / "logs",
-            )
-            for side in ROLES
-        ]
+        clusters = clusters_in(directory, ports, passwords, logs)
         databases = Databases(ports, passwords)
         try:
             run(start(clusters), 60)
@@ -140,6 +130,23 @@ def running_databases(directory: Path) -> Iterator[Databases]:
                 yield databases
         finally:
             run(stop(clusters), 30)
+
+
+def clusters_in(
+    directory: Path, ports: dict[str, int], passwords: dict[str, dict[str, str]], logs: Logs
+) -> list[PostgresCluster]:
+    """Return a cluster for each side, with its data in this directory."""
+    return [
+        PostgresCluster(
+            side,
+            directory / "postgres",
+            port,
+            passwords[side],
+            logs=logs,
+            logs_directory=directory / "logs",
+        )
+        for side, port in ports.items()
+    ]
 
 
 async def start(clusters: list[PostgresCluster]) -> None:

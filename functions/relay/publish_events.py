@@ -14,7 +14,7 @@ from ordering.delivery.topic import Topic
 from ordering.runtime.extension import register_extension
 from ordering.runtime.postgres import Database
 from ordering.runtime.settings import Relay as Settings
-from ordering.runtime.settings import function_stem, is_deployed, read_settings
+from ordering.runtime.settings import function_stem, read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +24,7 @@ _SPARE_SECONDS: Final = 15
 
 settings: Final = read_settings(Settings)
 topic: Final = Topic(settings)
-if is_deployed():
-    register_extension(function_stem())
+register_extension(function_stem())
 
 
 class Context(Protocol):

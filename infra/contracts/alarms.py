@@ -245,36 +245,7 @@ def _of_servers() -> Iterator[Alarm]:
         threshold=0,
     )
     for side in ("Write", "Read"):
-        cluster = {"DBClusterIdentifier": {"Ref": f"{side}Cluster"}}
-        yield Alarm(
-            f"{side.lower()}-database-cpu",
-            f"The {side.lower()} database has computed at over 80 % for five minutes.",
-            "See: Raising limits.",
-            {"cpu": _metric("AWS/RDS", "CPUUtilization", **cluster)},
-            threshold=80,
-            periods=5,
-            of=5,
-            statistic="Average",
-        )
-        yield Alarm(
-            f"{side.lower()}-database-capacity",
-            f"The {side.lower()} database uses over 90 % of the capacity that it may grow to.",
-            "See: Raising limits.",
-            {"acu": _metric("AWS/RDS", "ACUUtilization", **cluster)},
-            threshold=90,
-            periods=5,
-            of=5,
-            statistic="Average",
-        )
-        yield Alarm(
-            f"{side.lower()}-database-connections",
-            f"The {side.lower()} database has over 700 connections.",
-            "Compare with the proxy's limit; see: Raising limits.",
-            {"connections": _metric("AWS/RDS", "DatabaseConnections", **cluster)},
-            threshold=700,
-            periods=3,
-            of=3,
-        )
+        yield from _of_database(side)
     for name, metric, meaning in (
         ("kafka-offline", "OfflinePartitionsCount", "Partitions of Kafka have no leader."),
         ("kafka-disk", "KafkaDataLogsDiskUsed", "A broker's disk is filled to over 80 %."),
@@ -288,6 +259,29 @@ def _of_servers() -> Iterator[Alarm]:
             threshold=80 if "disk" in name else 0,
             periods=3,
             of=3,
+        )
+
+
+def _of_database(side: str) -> Iterator[Alarm]:
+    limits = "See: Raising limits."
+    proxy = "Compare with the proxy's limit; see: Raising limits."
+    busy = "has computed at over 80 % for five minutes."
+    full = "uses over 90 % of the capacity that it may grow to."
+    many = "has over 700 connections."
+    for name, metric, statistic, threshold, minutes, meaning, remedy in (
+        ("cpu", "CPUUtilization", "Average", 80, 5, busy, limits),
+        ("capacity", "ACUUtilization", "Average", 90, 5, full, limits),
+        ("connections", "DatabaseConnections", "Maximum", 700, 3, many, proxy),
+    ):
+        yield Alarm(
+            f"{side.lower()}-database-{name}",
+            f"The {side.lower()} database {meaning}",
+            remedy,
+            {name: _metric("AWS/RDS", metric, DBClusterIdentifier={"Ref": f"{side}Cluster"})},
+            threshold=threshold,
+            periods=minutes,
+            of=minutes,
+            statistic=statistic,
         )
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import mimetypes
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from infra.local.gateway.web_pages import WebPages
+from infra.local.gateway.web_pages import WebPages, desk_config
 from infra.stacks.stage import ROOT, DeploymentError
 
 if TYPE_CHECKING:
@@ -30,19 +28,16 @@ def export_desk(kept: Mapping[str, str]) -> dict[str, tuple[bytes, str]]:
         DeploymentError: a package cannot be downloaded, or a value is missing.
     """
     try:
-        prefix = kept.get("ScopePrefix", "")
-        config = {
-            "api": kept["ApiUrl"],
-            "issuer": kept["JwtIssuer"],
-            "clientId": kept["JwtAudience"].split(",")[0],
-            "scopePrefix": prefix,
-            "scope": " ".join(["openid", *(prefix + scope for scope in _SCOPES)]),
-        }
+        config = desk_config(
+            kept["JwtIssuer"],
+            kept.get("ScopePrefix", ""),
+            api=kept["ApiUrl"],
+            client_id=kept["JwtAudience"].split(",")[0],
+            scopes=_SCOPES,
+        )
     except KeyError as error:
         raise DeploymentError(f"web needs {error.args[0]} in SSM") from None
-    pages = asyncio.run(_pages(config))
-    pages["desk/config.json"] = (json.dumps(config).encode(), "application/json")
-    return pages
+    return asyncio.run(_pages(config))
 
 
 async def _pages(config: Mapping[str, str]) -> dict[str, tuple[bytes, str]]:
@@ -61,10 +56,6 @@ async def _pages(config: Mapping[str, str]) -> dict[str, tuple[bytes, str]]:
         finally:
             await desk.close()
         return {
-            _path(path): (page.body, mimetypes.guess_type(_path(path))[0] or "text/plain")
+            path.lstrip("/") or _INDEX: (page.body, page.content_type)
             for path, page in desk.pages.items()
         }
-
-
-def _path(page: str) -> str:
-    return page.lstrip("/") or _INDEX

@@ -14,9 +14,9 @@ import boto3
 import psycopg2
 
 from infra.local.logs import Logs
-from infra.local.servers.postgres import SUPERUSER, PostgresCluster
+from infra.local.servers.postgres import SUPERUSER
 from ordering.runtime.postgres import Database
-from tests.databases import free_port, running_loop, start_all, stop
+from tests.databases import clusters_in, free_port, running_loop, start_all, stop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,17 +81,8 @@ def running_aurora(directory: Path) -> Iterator[Aurora]:
     """Run both, with their data in this directory."""
     ports = {side: free_port() for side in SIDES}
     with Logs(directory / "logs", console=None) as logs, running_loop() as run:
-        clusters = [
-            PostgresCluster(
-                side,
-                directory / "postgres",
-                ports[side],
-                {SUPERUSER: SUPERUSER_PASSWORD},
-                logs=logs,
-                logs_directory=directory / "logs",
-            )
-            for side in SIDES
-        ]
+        passwords = {side: {SUPERUSER: SUPERUSER_PASSWORD} for side in SIDES}
+        clusters = clusters_in(directory, ports, passwords, logs)
         aurora = Aurora(ports)
         try:
             run(start_all(clusters), 60)

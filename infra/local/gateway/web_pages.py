@@ -3,7 +3,7 @@
 import asyncio
 import html
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -70,15 +70,22 @@ _NOT_HERE: Final = """\
 """
 
 
-def desk_config(issuer: str | None, scope_prefix: str) -> dict[str, str]:
-    """Return what the desk has to know: the API is where the page is."""
+def desk_config(
+    issuer: str | None,
+    scope_prefix: str,
+    *,
+    api: str = "",
+    client_id: str = CLIENT_ID,
+    scopes: Sequence[str] = SCOPES,
+) -> dict[str, str]:
+    """Return what the desk has to know; without an address the API is where the page is."""
     return {
-        "api": "",
+        "api": api,
         "issuer": issuer or "",
-        "clientId": CLIENT_ID,
+        "clientId": client_id,
         "scopePrefix": scope_prefix,
         # What a token is asked for; an issuer gives of it what is somebody's.
-        "scope": " ".join(["openid", *(scope_prefix + scope for scope in SCOPES)]),
+        "scope": " ".join(["openid", *(scope_prefix + scope for scope in scopes)]),
     }
 
 

@@ -91,6 +91,20 @@ class Engine:
             raise StartError(f"{' '.join(command[:3])}: {done.stderr.strip()}")
         return done.stdout
 
+    def succeeds(self, *arguments: str, seconds: float) -> bool:
+        """Run a docker command; return whether it succeeds in that time."""
+        try:
+            done = subprocess.run(
+                ["docker", *arguments],
+                env=self.variables,
+                capture_output=True,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return False
+        return done.returncode == 0
+
     def host_address(self) -> str:
         """Return by which name containers reach this machine."""
         if sys.platform != "linux":
@@ -101,17 +115,7 @@ class Engine:
     def _answers(self) -> bool:
         if shutil.which("docker") is None:
             return False
-        try:
-            done = subprocess.run(
-                ["docker", "version", "--format", "{{.Server.Version}}"],
-                env=self.variables,
-                capture_output=True,
-                timeout=_ASK_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return False
-        return done.returncode == 0
+        return self.succeeds("version", "--format", "{{.Server.Version}}", seconds=_ASK_SECONDS)
 
 
 def install(*packages: str) -> None:

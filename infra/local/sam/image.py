@@ -16,6 +16,7 @@ PYTHON: Final = "3.13"
 ARCHITECTURE: Final = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
 """What runs here without being emulated."""
 IMAGE: Final = f"public.ecr.aws/lambda/python:{PYTHON}-{ARCHITECTURE}"
+_LOOK_SECONDS: Final = 10
 _PULL_SECONDS: Final = 120
 _DEBIAN: Final = "trixie"  # the release whose Python is that of the functions
 _MACHINE: Final = "aarch64" if ARCHITECTURE == "arm64" else "x86_64"
@@ -38,9 +39,9 @@ def provide_image(engine: Engine, lock: Path) -> str:
     Raises:
         StartError: it can neither be pulled nor made here.
     """
-    if _is_there(engine):
+    if engine.succeeds("image", "inspect", IMAGE, seconds=_LOOK_SECONDS):
         return "was there"
-    if _pull(engine):
+    if engine.succeeds("pull", "--quiet", IMAGE, seconds=_PULL_SECONDS):
         return "pulled"
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         raise StartError(
@@ -51,28 +52,6 @@ def provide_image(engine: Engine, lock: Path) -> str:
     with tempfile.TemporaryDirectory(prefix="ordering-") as directory:
         _make(engine, Path(directory) / "root", lock)
     return f"made of Debian's Python {PYTHON}"
-
-
-def _is_there(engine: Engine) -> bool:
-    try:
-        engine.run("image", "inspect", IMAGE)
-    except StartError:
-        return False
-    return True
-
-
-def _pull(engine: Engine) -> bool:
-    try:
-        done = subprocess.run(
-            ["docker", "pull", "--quiet", IMAGE],
-            env=engine.variables,
-            capture_output=True,
-            timeout=_PULL_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return False
-    return done.returncode == 0
 
 
 def _make(engine: Engine, root: Path, lock: Path) -> None:
