@@ -104,6 +104,10 @@ class _EndingDatabase(Database):
         self._signal.arrive()
         return super().rows_meanwhile(*asked)
 
+    def rows_planned_once(self, *asked: Any, **options: Any) -> Any:  # noqa: ANN401 - as its base
+        self._signal.arrive()
+        return super().rows_planned_once(*asked, **options)
+
     def wait_for_notification(self, channel: str, seconds: float) -> bool:
         self._signal.arrive()
         return super().wait_for_notification(channel, seconds)

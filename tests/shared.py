@@ -79,7 +79,7 @@ def an_order(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field may 
     } | changes
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Look again and again; fail when the condition does not come true in time."""
     until = time.monotonic() + seconds
     while not condition():

@@ -82,7 +82,7 @@ def kill(processes: list[psutil.Process]) -> int:
     """Kill them, and return when they are gone: the next victims are those that follow."""
     for process in processes:
         process.kill()
-    _, alive = psutil.wait_procs(processes, timeout=15)
+    _, alive = psutil.wait_procs(processes, timeout=60)
     assert not alive
     return len(processes)
 

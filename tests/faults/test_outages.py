@@ -90,7 +90,7 @@ def test_a_stack_that_was_killed_starts_again_where_it_was(stack: RunningStack) 
     runner = psutil.Process(stack.record.pid)
     everything = runner.children(recursive=True)
     runner.kill()
-    _, alive = psutil.wait_procs(everything, timeout=15)
+    _, alive = psutil.wait_procs(everything, timeout=60)
     assert not alive, "a killed runner leaves processes behind"
     stack.start()
     for answer in placed:
