@@ -4,7 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from infra.local.event_source.pace import BUSY_PACE_SECONDS, LONG_POLL_MS, Pace
+from infra.local.event_source.pace import (
+    BUSY_PACE_SECONDS,
+    IDLE_PACE_SECONDS,
+    LONG_POLL_MS,
+    LONGEST_PACE_SECONDS,
+    Pace,
+)
 
 
 @pytest.mark.parametrize(
@@ -24,3 +30,16 @@ def test_records_in_quick_succession_are_waited_for(
     assert pace.after(1) == 0.0  # the first after a while
     assert pace.after(found) == (BUSY_PACE_SECONDS if is_gathering else 0.0)
     assert pace.is_gathering == is_gathering
+
+
+def test_a_broker_that_answers_at_once_is_asked_the_seldomer_the_longer_nothing_comes() -> None:
+    now = 100.0
+    pace = Pace(SimpleNamespace(value=lambda: 0.5), lambda: now)
+    pace.after(1)
+    waits = [pace.after(0) for _ in range(10)]
+    assert waits[2:] == sorted(waits[2:])
+    assert waits[-1] == LONGEST_PACE_SECONDS
+    now += 1
+    assert pace.after(0) == IDLE_PACE_SECONDS
+    pace.after(1)
+    assert pace.after(0) < LONGEST_PACE_SECONDS
