@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FUNCTIONS: Final = {"PlaceOrder": 201, "GetReadModels": 200, "OrderDetails": None}
 """One of each kind; `make sam-invoke FUNCTION=all` runs all of them."""
+NO_CONTAINERS: Final = 3  # the exit status of infra.local.sam
 
 
 def sam_local(stack: RunningStack, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -35,23 +36,23 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
         assert built.returncode == 0, built.stdout + built.stderr
         try:
             set_up = sam_local(stack, "up")
-            if set_up.returncode != 0:
+            if set_up.returncode == NO_CONTAINERS:
                 pytest.skip(f"no containers here: {set_up.stderr.strip()[-300:]}")
+            assert set_up.returncode == 0, set_up.stdout + set_up.stderr
             yield stack
         finally:
             sam_local(stack, "down")
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_answers_its_sample_event(stack: RunningStack, function: str) -> None:
-    done = sam_local(stack, "invoke", function)
-    assert done.returncode == 0, done.stdout + done.stderr
-    answer = json.loads(done.stdout.strip().splitlines()[-1])
-    assert answer.get("statusCode") == FUNCTIONS[function], answer
-
-
-def test_samples_leave_nothing_in_the_stacks_own_databases(stack: RunningStack) -> None:
-    assert sam_local(stack, "invoke", "PlaceOrder").returncode == 0
+def test_a_function_of_each_kind_answers_its_sample_and_leaves_nothing(
+    stack: RunningStack,
+) -> None:
+    for function, status in FUNCTIONS.items():
+        done = sam_local(stack, "invoke", function)
+        assert done.returncode == 0, done.stdout + done.stderr
+        answer = json.loads(done.stdout.strip().splitlines()[-1])
+        assert answer.get("statusCode") == status, answer
+    # Of the stack itself: samples have databases of their own.
     with stack.write_database() as cursor:
         cursor.execute("select count(*) from orders")
         assert cursor.fetchone() == (0,)
@@ -62,9 +63,9 @@ def test_samples_leave_nothing_in_the_stacks_own_databases(stack: RunningStack) 
 
 def test_what_fails_is_told_although_sam_says_nothing(stack: RunningStack) -> None:
     """SAM's exit status is 0 when a function raises."""
-    done = sam_local(stack, "invoke", "Repair", "--event=events/migrate.json")
+    done = sam_local(stack, "invoke", "OrderDetails", "--event=events/migrate.json")
     assert done.returncode == 1
-    assert "failed: Repair" in done.stderr
+    assert "failed: OrderDetails" in done.stderr
 
 
 def test_a_function_that_there_is_not_is_named(stack: RunningStack) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from infra.local.command_line import run_command
-from infra.local.sam.engine import Engine
+from infra.local.sam.engine import Engine, NoContainersError
 from infra.local.sam.image import ARCHITECTURE, provide_image
 from infra.local.sam.samples import (
     create_databases,
@@ -25,6 +25,8 @@ _SAM: Final = ROOT / ".local" / "sam" / "bin" / "sam"
 _BUILT: Final = ROOT / ".aws-sam" / "build" / "template.yaml"
 _ANSWERED: Final = 0
 _FAILED: Final = 1
+_NO_CONTAINERS: Final = 3
+"""The exit status where no container can run."""
 
 
 def main() -> int:
@@ -43,7 +45,7 @@ def main() -> int:
         status: int = options.run(options)
     except StartError as error:
         print(error, file=sys.stderr)
-        return _FAILED
+        return _NO_CONTAINERS if isinstance(error, NoContainersError) else _FAILED
     return status
 
 

@@ -1,6 +1,8 @@
 """A Docker engine for AWS SAM: the one that runs, or one of our own where this user is root."""
 
 import contextlib
+import ipaddress
+import json
 import os
 import shutil
 import signal
@@ -17,6 +19,10 @@ from infra.local.servers.child import StartError
 _PACKAGES: Final = ("docker.io", "iptables")
 _START_SECONDS: Final = 30
 _ASK_SECONDS: Final = 10
+
+
+class NoContainersError(StartError):
+    """This machine has no engine or no image, and neither can be had here; the message says why."""
 
 
 class Engine:
@@ -37,12 +43,12 @@ class Engine:
         """Find one, or start one of our own.
 
         Raises:
-            StartError: there is none, and this user cannot start one; the message says what to do.
+            NoContainersError: there is none, and none can be started; the message says what to do.
         """
         if self._answers():
             return
         if sys.platform != "linux" or os.geteuid() != 0:
-            raise StartError(
+            raise NoContainersError(
                 "no Docker engine answers: start Docker (or Finch, or Podman's socket), or set"
                 " DOCKER_HOST; as root on Debian one is installed and started here"
             )
@@ -66,7 +72,7 @@ class Engine:
         deadline = time.monotonic() + _START_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:
-                raise StartError(f"dockerd does not start: see {log.name}")
+                raise NoContainersError(f"dockerd does not start: see {log.name}")
             time.sleep(0.2)
 
     def stop(self) -> None:
@@ -109,8 +115,11 @@ class Engine:
         """Return by which name containers reach this machine."""
         if sys.platform != "linux":
             return "host.docker.internal"
-        gateway = "{{(index .IPAM.Config 0).Gateway}}"
-        return self.run("network", "inspect", "bridge", "--format", gateway).strip()
+        (network,) = json.loads(self.run("network", "inspect", "bridge"))
+        config = network["IPAM"]["Config"][0]
+        # An engine that has just made the network does not name its gateway yet: it is the first.
+        first = next(ipaddress.ip_network(config["Subnet"]).hosts())
+        return str(config.get("Gateway") or first)
 
     def _answers(self) -> bool:
         if shutil.which("docker") is None:
@@ -122,10 +131,10 @@ def install(*packages: str) -> None:
     """Install Debian's packages.
 
     Raises:
-        StartError: this system has none of them, or they cannot be had.
+        NoContainersError: this system has none of them, or they cannot be had.
     """
     if shutil.which("apt-get") is None:
-        raise StartError(f"install {' and '.join(packages)}, then try again")
+        raise NoContainersError(f"install {' and '.join(packages)}, then try again")
     variables = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *packages]):
         done = subprocess.run(
@@ -136,4 +145,4 @@ def install(*packages: str) -> None:
             check=False,
         )
         if done.returncode != 0:
-            raise StartError(f"apt-get {arguments[0]}: {done.stderr.strip()[-500:]}")
+            raise NoContainersError(f"apt-get {arguments[0]}: {done.stderr.strip()[-500:]}")

@@ -9,8 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from infra.local.sam.engine import Engine, install
-from infra.local.servers.child import StartError
+from infra.local.sam.engine import Engine, NoContainersError, install
 
 PYTHON: Final = "3.13"
 ARCHITECTURE: Final = "arm64" if platform.machine() in {"arm64", "aarch64"} else "x86_64"
@@ -37,14 +36,15 @@ def provide_image(engine: Engine, lock: Path) -> str:
     """Have the image; return where it is from. `lock` pins what is installed into one of our own.
 
     Raises:
-        StartError: it can neither be pulled nor made here.
+        NoContainersError: it can neither be pulled nor made here.
+        StartError: the engine does not take what was made.
     """
     if engine.succeeds("image", "inspect", IMAGE, seconds=_LOOK_SECONDS):
         return "was there"
     if engine.succeeds("pull", "--quiet", IMAGE, seconds=_PULL_SECONDS):
         return "pulled"
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise StartError(
+        raise NoContainersError(
             f"{IMAGE} cannot be pulled; as root on Debian one like it would be made here"
         )
     if shutil.which("debootstrap") is None:
@@ -83,4 +83,4 @@ def _make(engine: Engine, root: Path, lock: Path) -> None:
 def _run(*command: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise StartError(f"{command[0]}: {(done.stderr or done.stdout).strip()[-500:]}")
+        raise NoContainersError(f"{command[0]}: {(done.stderr or done.stdout).strip()[-500:]}")
