@@ -110,6 +110,11 @@ TOKENS: Final = {
     "claim a number": Token((READ, WRITE, SELL), 4711),
     "names without the prefix": Token(is_prefixed=False),
 }
+WITH_PREFIX: Final = {
+    *("no token", "no scope", "read only", "operator", "names without the prefix"),
+    *("customer", "other customer's checkout"),
+}
+"""What is tried again where scopes' names have a prefix: nothing else depends on it."""
 
 
 def header_of(token: Token, name: str, prefix: str, key: Key, stranger: Key) -> dict[str, str]:
@@ -266,7 +271,8 @@ def test_each_token_may_do_what_the_contract_says_and_nothing_else(
     functions = Functions(template, databases)
     stranger = load_or_create_key(tmp_path / "stranger")
     routes = [(f.stem, route) for f in template.functions.values() for route in f.routes]
-    tokens = {name: token for name, token in TOKENS.items() if prefix or token.is_prefixed}
+    names = WITH_PREFIX if prefix else {name for name in TOKENS if TOKENS[name].is_prefixed}
+    tokens = {name: token for name, token in TOKENS.items() if name in names}
     wrong: list[str] = []
     tried: dict[str, int] = {}
 
@@ -298,7 +304,7 @@ def test_each_token_may_do_what_the_contract_says_and_nothing_else(
         counts = ", ".join(f"{count} {right}" for right, count in sorted(tried.items()))
         print(f"\n{len(tokens)} tokens on {len(routes)} routes and 2 orders: {counts}")  # noqa: T201 - the count
     assert wrong == []
-    assert len(tokens) >= 30
+    assert len(tokens) >= (7 if prefix else 30)
     assert len(routes) >= 29
     assert sum(tried.values()) == len(tokens) * len(routes) * 2
     assert {*tried} == {"401", "403", "403 not-your-customer-id", "404", "let through"}

@@ -37,6 +37,8 @@ TESTS: Final = {
     "sums": ["tests/integration/test_list_payment_methods.py"],
 }
 """What is run after ``make check``: the new test, and tests that look at all functions."""
+NEW: Final = "billing_address or shipments or payment_methods or test_events"
+"""Of those that look at all functions, the functions that were there are not tried again."""
 
 
 class Mistake(NamedTuple):
@@ -134,6 +136,8 @@ class Copy:
             if (ROOT / name).is_file():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(ROOT / name, root / name)
+        if (ROOT / ".mypy_cache").is_dir():  # what is as it was need not be read again
+            shutil.copytree(ROOT / ".mypy_cache", root / ".mypy_cache")
         self.checked(self._run("git", "init", "-q"))
         self.by_hand = {recipe: self._apply(recipe) for recipe in TESTS}
         self.checked(self.make("contracts"))
@@ -190,7 +194,7 @@ def test_a_recipe_takes_few_files_by_hand(
 
 def test_what_the_recipes_lead_to_passes_all_checks_and_its_tests(copy: Copy) -> None:
     copy.checked(copy.make("check"))
-    copy.checked(copy.python("pytest", "-q", *itertools.chain(*TESTS.values())))
+    copy.checked(copy.python("pytest", "-q", f"-k={NEW}", *itertools.chain(*TESTS.values())))
 
 
 @pytest.mark.parametrize("forgotten", MISTAKES)
