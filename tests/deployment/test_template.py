@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from typing import TYPE_CHECKING, Final
@@ -42,6 +43,15 @@ NAMES: Final = {
 }
 
 
+@functools.cache
+def alarm_names() -> set[str]:
+    stack = yaml.safe_load((ROOT / "infra" / "stacks" / "monitoring.yaml").read_text())
+    return {
+        each["Properties"].get("AlarmName", {}).get("Fn::Sub")
+        for each in stack["Resources"].values()
+    }
+
+
 def kind_of(name: str) -> str:
     return str(STACK.properties(name)["Handler"]).split(".")[0]
 
@@ -64,12 +74,7 @@ def test_each_function_has_all_that_the_house_asks_for(function: str) -> None:
     assert properties["Layers"]
     stem = properties["Handler"].split(".")[1]
     assert (ROOT / "events" / f"{stem}.json").is_file()
-    stack = yaml.safe_load((ROOT / "infra" / "stacks" / "monitoring.yaml").read_text())
-    names = {
-        each["Properties"].get("AlarmName", {}).get("Fn::Sub")
-        for each in stack["Resources"].values()
-    }
-    assert f"ordering-${{Stage}}-function-{stem}" in names
+    assert f"ordering-${{Stage}}-function-{stem}" in alarm_names()
 
 
 def test_the_log_is_kept_for_a_time() -> None:
