@@ -82,6 +82,9 @@ def an_order(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 - any field may 
 def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Look again and again; fail when the condition does not come true in time."""
     until = time.monotonic() + seconds
+    pause = 0.01
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.01)
+        time.sleep(pause)
+        # Many a condition asks a database; what is waited for needs the cores too.
+        pause = min(pause * 1.2, 0.1)

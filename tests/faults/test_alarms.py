@@ -67,7 +67,7 @@ class Watch:
             if set(states.values()) == {state}:
                 return took
             assert took < STATED_SECONDS, states
-            time.sleep(0.5)
+            time.sleep(1)
 
 
 @contextlib.contextmanager
