@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import psutil
 import psycopg2
+import pytest
 
 from infra.local.gateway.issuer import load_or_create_key, mint_token
 from infra.local.settings import AUDIENCE
@@ -221,6 +223,17 @@ def kafka_kinds() -> list[str]:
     """Return the brokers to test with: the one that KAFKA= names, or both."""
     chosen = os.environ.get("KAFKA", "auto")
     return ["apache", "embedded"] if chosen in ("", "auto") else [chosen]
+
+
+def has_apache() -> bool:
+    """Return whether Apache Kafka is among them and can run here."""
+    return "apache" in kafka_kinds() and all(map(shutil.which, ("java", "mvn")))
+
+
+def leave_to_apache(stack: RunningStack) -> None:
+    """Skip on the embedded broker what is the same whatever carries the events."""
+    if stack.kafka == "embedded" and has_apache():
+        pytest.skip("tried on the stack with Apache Kafka")
 
 
 def free_ports() -> int:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.running_stack import RunningStack, kafka_kinds, running_stack
+from tests.running_stack import RunningStack, has_apache, kafka_kinds, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[RunningStack]:
-    kinds = kafka_kinds()
-    has_apache = all(shutil.which(program) for program in ("java", "mvn"))
-    kind = "apache" if "apache" in kinds and has_apache else kinds[-1]
+    kind = "apache" if has_apache() else kafka_kinds()[-1]
     with running_stack(tmp_path, kind) as stack:
         yield stack

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from infra.local.settings import ROOT
-from tests.running_stack import RunningStack, free_ports
+from tests.running_stack import RunningStack, free_ports, leave_to_apache
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.system
 
 
 def test_a_second_up_says_that_one_is_running(stack: RunningStack) -> None:
+    leave_to_apache(stack)
     second = stack.run("up", "--detach")
     assert second.returncode == 1
     output = second.stdout + second.stderr

@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import TYPE_CHECKING
 
-import pytest
-
 from infra.contracts.functions import read_template
+from tests.running_stack import leave_to_apache
 from tests.shared import eventually
 
 if TYPE_CHECKING:
+    import pytest
+
     from tests.running_stack import RunningStack
 
 FLOODED = "/sales/products?from=2020-01-01&to=2020-12-31&currency=EUR&order_by=revenue"
@@ -43,12 +44,6 @@ async def main():
 asyncio.run(main())
 """
 _SECONDS = 4
-
-
-def leave_to_apache(stack: RunningStack) -> None:
-    """Queries do not ask the broker: once is enough."""
-    if stack.kafka == "embedded":
-        pytest.skip("tried on the stack with Apache Kafka")
 
 
 def test_a_flood_on_one_query_leaves_the_others_alone(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ordering.read_side.query import READ_MODELS
-from tests.running_stack import ROOT, lambda_client
+from tests.running_stack import ROOT, lambda_client, leave_to_apache
 from tests.shared import an_order, eventually
 
 if TYPE_CHECKING:
@@ -145,6 +145,7 @@ def test_correlation_id_and_trace_go_from_the_request_to_the_projector(
 
 
 def test_functions_can_be_invoked_like_on_aws(stack: RunningStack) -> None:
+    leave_to_apache(stack)
     client = lambda_client(stack.record.invoke_url)
     for sample in sorted((ROOT / "events").glob("*.json")):
         if sample.stem in ("publish_events", *READ_MODELS):

@@ -120,7 +120,7 @@ def test_make_token_prints_a_token_and_nothing_else(clone: Clone) -> None:
 
 
 @pytest.mark.usefixtures("greeting")
-@pytest.mark.parametrize("target", ["status", "token", "logs", "help", "demo", "up"])
+@pytest.mark.parametrize("target", ["status", "token", "logs", "help", "up"])
 def test_a_reader_that_has_seen_enough_gets_no_traceback(clone: Clone, target: str) -> None:
     done = clone.shell('make -s "$@" | true', target)
     assert "Traceback" not in done.stderr

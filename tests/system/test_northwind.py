@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from infra.local.demo.run import Target, run_demo
-from tests.running_stack import ROOT
+from tests.running_stack import ROOT, leave_to_apache
 from tests.shared import eventually
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def the_demo(stack: RunningStack) -> Report:
 def test_an_interrupted_demo_goes_on_and_all_is_what_northwind_computes(
     stack: RunningStack,
 ) -> None:
+    leave_to_apache(stack)
     # Who runs the tests in the background may ignore the signal, which a child would then do too.
     start = (
         "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
@@ -76,6 +77,7 @@ def test_an_interrupted_demo_goes_on_and_all_is_what_northwind_computes(
 
 
 def test_the_demo_again_changes_nothing_though_its_keys_are_forgotten(stack: RunningStack) -> None:
+    leave_to_apache(stack)
     the_demo(stack)
     events = stack.count("select count(*) from order_events")
     assert stack.count(FORGET) >= 1639
@@ -85,6 +87,17 @@ def test_the_demo_again_changes_nothing_though_its_keys_are_forgotten(stack: Run
     assert report.differences == []
     assert (report.found, report.commands) == (830, 0)
     assert stack.count("select count(*) from order_events") == events
+
+
+def test_a_reader_of_the_demo_that_has_seen_enough_gets_no_traceback(stack: RunningStack) -> None:
+    leave_to_apache(stack)
+    the_demo(stack)
+    command = f"{sys.executable} -m infra.local.demo.run --state-dir={stack.state} | true"
+    done = subprocess.run(
+        ["/bin/sh", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
 
 
 def test_the_demo_says_what_to_do_when_nothing_runs() -> None:

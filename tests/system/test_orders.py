@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.running_stack import leave_to_apache
 from tests.shared import eventually
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ LIFE: list[tuple[str, str, object, str]] = [
 
 
 def test_an_order_goes_through_every_command_but_cancellation(stack: RunningStack) -> None:
+    leave_to_apache(stack)
     order = Order(stack)
     assert [order.does(*step[:3]) for step in LIFE] == [step[3] for step in LIFE]
     found = order.read()
@@ -146,6 +148,7 @@ def test_a_cancelled_order_gets_its_money_back(stack: RunningStack) -> None:
 def test_fifty_clients_on_one_order_all_get_through_once_by_trying_again(
     stack: RunningStack,
 ) -> None:
+    leave_to_apache(stack)
     order = Order(stack)
     ready = threading.Barrier(CLIENTS)
     seen: set[tuple[int, str]] = set()
@@ -184,6 +187,7 @@ def test_fifty_clients_on_one_order_all_get_through_once_by_trying_again(
 
 
 def test_if_match_over_http_lets_one_of_fifty_clients_win(stack: RunningStack) -> None:
+    leave_to_apache(stack)
     order = Order(stack, customer_id="ANATR")
 
     def client(number: int) -> Answer:
