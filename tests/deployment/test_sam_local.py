@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from infra.local.sam.engine import Engine
 from infra.local.sam.image import ARCHITECTURE
 from infra.local.settings import ROOT
 from tests.running_stack import RunningStack, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 FUNCTIONS: Final = {"PlaceOrder": 201, "GetReadModels": 200, "OrderDetails": None}
 """One of each kind; `make sam-invoke FUNCTION=all` runs all of them."""
@@ -72,3 +74,14 @@ def test_a_function_that_there_is_not_is_named(stack: RunningStack) -> None:
     done = sam_local(stack, "invoke", "NoSuch")
     assert done.returncode == 1
     assert "there is no 'NoSuch'; there are AddNote" in done.stderr
+
+
+@pytest.mark.parametrize("gateway", [{"Gateway": "172.17.0.1"}, {"Gateway": ""}, {}])
+def test_containers_reach_this_machine_by_the_networks_gateway(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gateway: dict[str, str]
+) -> None:
+    """An engine that has just made its network names no gateway."""
+    told = json.dumps([{"IPAM": {"Config": [{"Subnet": "172.17.0.0/16", **gateway}]}}])
+    monkeypatch.setattr(Engine, "run", lambda *_: told)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert Engine(tmp_path).host_address() == "172.17.0.1"
