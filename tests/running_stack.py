@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import http.client
 import json
 import os
@@ -237,8 +238,18 @@ def leave_to_apache(stack: RunningStack) -> None:
 
 
 def free_ports() -> int:
-    """Find seven free ports in a row, outside the range that the kernel hands out."""
+    """Find seven free ports in a row, outside the range that the kernel hands out.
+
+    They are this process's until it ends: tests that run beside it look for some at the same time.
+    """
     for base in range(20_000 + os.getpid() % 1000 * 10, 32_000, 10):
+        # Open until this process ends. Not in TMPDIR, which is each process's own.
+        file = os.open(f"/tmp/ordering-ports-{base}", os.O_RDWR | os.O_CREAT)  # noqa: S108 - empty
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+            continue
         if all(_is_free(port) for port in range(base, base + _PORTS)):
             return base
     raise AssertionError("no free ports")
