@@ -9,9 +9,10 @@ import pytest
 from infra.local.logs import Logs
 from infra.local.servers.kafka_broker import KafkaBroker
 from infra.local.servers.kafka_install import choose_kafka
+from infra.local.servers.ports import Ports
 from infra.local.settings import DEFAULT_STATE
-from tests.integration.local_runner.conftest import Background, free_ports
-from tests.running_stack import kafka_kinds, running_stack
+from tests.integration.local_runner.conftest import Background
+from tests.running_stack import free_ports, kafka_kinds, running_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.system
 @pytest.fixture
 def brokers(tmp_path: Path) -> Iterator[str]:
     """host:port of a broker that no stack has started."""
-    ports, directory = free_ports(), tmp_path / "broker"
+    ports, directory = Ports.from_base(free_ports()), tmp_path / "broker"
     background = Background()
     choice = background.run(
         choose_kafka(kafka_kinds()[-1], ports.kafka, DEFAULT_STATE / "cache", print)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import threading
 import uuid
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from infra.local.servers.kafka_install import choose_kafka
 from infra.local.servers.ports import Ports
 from infra.local.settings import DEFAULT_STATE
 from infra.local.template.model import Template
+from tests.running_stack import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator
@@ -48,17 +48,6 @@ class Background:
         self._loop.close()
 
 
-def free_ports() -> Ports:
-    for _ in range(100):
-        ports = Ports.from_base(random.randrange(20_000, 30_000, 10))  # noqa: S311 - not a secret
-        try:
-            ports.require_free()
-        except StartError:
-            continue
-        return ports
-    raise AssertionError("no seven free ports in a row")
-
-
 @pytest.fixture(scope="session")
 def background() -> Iterator[Background]:
     background = Background()
@@ -82,7 +71,7 @@ def kafka(
 ) -> Iterator[Kafka]:
     """A broker of each kind; Apache Kafka needs Java 17, and Maven for its first download."""
     directory = tmp_path_factory.mktemp(request.param)
-    ports = free_ports()
+    ports = Ports.from_base(free_ports())
     try:
         choice = background.run(
             choose_kafka(request.param, ports.kafka, DEFAULT_STATE / "cache", print)
@@ -103,7 +92,9 @@ def aws_endpoint(background: Background, tmp_path_factory: pytest.TempPathFactor
     """host:port of moto's server, with nothing in it."""
     directory = tmp_path_factory.mktemp("aws")
     with Logs(directory, console=None) as logs:
-        services = AwsServices(free_ports().aws, logs=logs, logs_directory=directory)
+        services = AwsServices(
+            Ports.from_base(free_ports()).aws, logs=logs, logs_directory=directory
+        )
         background.run(services.start(NOTHING))
         yield services.endpoint
         background.run(services.stop())

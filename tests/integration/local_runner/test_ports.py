@@ -5,6 +5,7 @@ import pytest
 
 from infra.local.servers.child import StartError
 from infra.local.servers.ports import Ports
+from tests.running_stack import free_ports
 
 
 def test_every_part_has_a_port_counted_from_the_api_s() -> None:
@@ -56,10 +57,4 @@ def test_the_port_of_aws_services_does_not_matter_to_a_template_that_asks_for_no
 
 @pytest.fixture
 def free_base() -> int:
-    for base in range(21_000, 30_000, 10):
-        try:
-            Ports.from_base(base).require_free()
-        except StartError:
-            continue
-        return base
-    raise AssertionError("no seven free ports in a row")
+    return free_ports()
